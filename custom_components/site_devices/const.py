@@ -1,0 +1,14 @@
+"""Names that several rooms share."""
+
+from typing import Final
+
+DOMAIN: Final = "site_devices"
+
+CONF_SITE_CODE: Final = "site_code"
+
+OPT_OFFLINE_AFTER: Final = "offline_after"
+OPT_NEW_DEVICES: Final = "new_devices"
+OPT_MAX_DEVICES: Final = "max_devices"
+
+NEW_DEVICES_ADD: Final = "add"
+NEW_DEVICES_IGNORE: Final = "ignore"

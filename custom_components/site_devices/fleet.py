@@ -1,0 +1,350 @@
+"""Fleet: the devices of one site, who of them is online, and when that must be looked at again.
+
+In: messages of `protocol`, with the two clocks of their arrival: `now` (monotonic seconds, for deadlines) and `wall`
+(epoch seconds, for people). Out: `Change`s. Knows no timer, no clock and no Home Assistant.
+
+A device is online until its deadline: its last heartbeat plus its own `offline_after`, or the site's. The online devices
+of each distinct `offline_after` stand in one queue, in order of their last heartbeat, so that a heartbeat costs one move
+to the end, and the next deadline of the whole site is the smallest of the queues' heads.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain
+import math
+from typing import Final, NamedTuple
+
+from .protocol import Category, Heartbeat, IgnoreReason, Info, Report
+
+CONFLICT_WINDOW: Final = 5  # deadlines in which a serial's moves count as alternating, and after which silence ends it
+CONFLICT_MOVES: Final = 3
+DELETED_REMEMBERED: Final = 1000
+
+
+class ChangeKind(StrEnum):
+    """What became different about a device."""
+
+    DISCOVERED = "discovered"
+    FIRST_ONLINE = "first_online"  # known from a retained heartbeat only, until now
+    ONLINE = "online"  # after it was offline
+    OFFLINE = "offline"
+    MOVED = "moved"
+    DESCRIBED = "described"  # what its page says: name or info
+    CONFLICT = "conflict"  # alive at two addresses at once
+    CONFLICT_ENDED = "conflict_ended"
+
+
+class _Move(NamedTuple):
+    at: float
+    origin: str
+    target: str
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class DeviceRecord:
+    """What is known of one device. Only `Fleet` writes it."""
+
+    key: str  # `{category}/{serial}`
+    address: str  # where it was heard last; in a conflict, where it was heard first
+    created: float  # wall clock
+    info: Info = Info()
+    online: bool | None = None  # None: never a live heartbeat
+    last_heartbeat: float | None = None  # wall clock of the last live one
+    last_report: float | None = None  # wall clock of the last live input or output
+    timestamp: str | int | float | None = None  # the device's own clock in its last heartbeat
+    offline_after: float | None = None  # seconds; None: the site's
+    heard: float = 0.0  # monotonic: the deadline counts from here
+    rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)
+    moves: tuple[_Move, ...] = ()  # the last few, to notice a conflict
+
+    @property
+    def category(self) -> Category:
+        """The kind of device."""
+        return Category(self.key.partition("/")[0])
+
+    @property
+    def serial(self) -> str:
+        """The serial number."""
+        return self.key.partition("/")[2]
+
+    @property
+    def place(self) -> str:
+        """The address, distinct from the same one of another category."""
+        return f"{self.category}/{self.address}"
+
+    @property
+    def last_communication(self) -> float | None:
+        """Wall clock of the last live message of any channel."""
+        return max(filter(None, (self.last_heartbeat, self.last_report)), default=None)
+
+    def __str__(self) -> str:
+        """Name the device for the log: `monstro/1 (TEST123)`."""
+        return f"{self.address} ({self.serial})"
+
+
+class Change(NamedTuple):
+    """One device, and what became different about it."""
+
+    record: DeviceRecord
+    kind: ChangeKind
+
+
+type _Queue = OrderedDict[str, DeviceRecord]
+
+
+class Fleet:
+    """The state machine of one site's devices."""
+
+    def __init__(self, *, offline_after: float, max_devices: int, accept_new: bool = True) -> None:
+        """Start empty and paused: call `resume` once the site can be heard."""
+        self.offline_after = offline_after
+        self.max_devices = max_devices
+        self.accept_new = accept_new
+        self.records: dict[str, DeviceRecord] = {}
+        self.deleted: dict[str, None] = {}  # keys that the user deleted, oldest first
+        self.paused = True
+        self._queues: dict[float, _Queue] = {}
+        self._places: dict[str, dict[str, None]] = {}  # who is at an address, the last to come last
+        self._conflicts: dict[str, DeviceRecord] = {}
+
+    # What the wire says
+
+    def heartbeat(self, beat: Heartbeat, *, now: float, wall: float) -> Sequence[Change] | IgnoreReason:
+        """Take a heartbeat in; return what it changed, mostly nothing, or why it was ignored."""
+        record = self.records.get(beat.key)
+        if record is None:
+            return self._discover(beat, now, wall)
+        if beat.retained:
+            return IgnoreReason.RETAINED
+        record.last_heartbeat = wall
+        record.timestamp = beat.timestamp
+        record.heard = now
+        if record.online and beat.address == record.address and beat.info is None and record.rivals is None:
+            self._queues[record.offline_after or self.offline_after].move_to_end(beat.key)
+            return ()
+        return self._update(record, beat, now)
+
+    def report(self, report: Report, *, wall: float) -> DeviceRecord | IgnoreReason:
+        """Take an input or output in; return whose it is, or why it was ignored."""
+        record = self.records.get(report.key)
+        if record is None:
+            return IgnoreReason.UNKNOWN_SERIAL
+        if not report.retained:
+            record.last_report = wall
+        return record
+
+    # What time says
+
+    def next_deadline(self) -> float | None:
+        """Return the monotonic time at which `expire` will have something to do, if nothing is heard until then."""
+        if self.paused:
+            return None
+        heads = (
+            next(iter(queue.values())).heard + offline_after
+            for offline_after, queue in self._queues.items()
+            if queue
+        )
+        return min(chain(heads, map(self._conflict_end, self._conflicts.values())), default=None)
+
+    def expire(self, now: float) -> Sequence[Change]:
+        """Apply one overdue deadline; return what that changed, nothing when none is due.
+
+        One at a time, so that the caller can let the event loop breathe between any two of a thousand.
+        """
+        if self.paused:
+            return ()
+        for offline_after, queue in self._queues.items():
+            record = next(iter(queue.values()), None)
+            if record and record.heard + offline_after <= now:
+                del queue[record.key]
+                record.online = False
+                return (Change(record, ChangeKind.OFFLINE),)
+        for record in self._conflicts.values():
+            if self._conflict_end(record) <= now:
+                return self._end_conflict(record)
+        return ()
+
+    def pause(self) -> None:
+        """Let all deadlines stand still: the site can't be heard."""
+        self.paused = True
+
+    def resume(self, now: float) -> None:
+        """Give every online device one full deadline from now: only now can it be heard."""
+        self.paused = False
+        self.forgive(math.inf, now)
+
+    def forgive(self, late: float, now: float) -> None:
+        """Move every deadline by the `late` seconds in which the event loop was blind.
+
+        What a deadline counts from never moves beyond now: so each queue stays in order.
+        """
+        for queue in self._queues.values():
+            for record in queue.values():
+                record.heard = min(record.heard + late, now)
+        for record in self._conflicts.values():
+            record.rivals = {address: min(heard + late, now) for address, heard in (record.rivals or {}).items()}
+
+    # What the user says
+
+    def restore(self, records: Iterable[DeviceRecord], deleted: Iterable[str]) -> None:
+        """Take the records of an earlier run in; those that were online get their deadline at the next `resume`."""
+        self.deleted = dict.fromkeys(deleted)
+        # the last heard comes last: the address that two records share belongs to it
+        for record in sorted(records, key=lambda record: record.last_heartbeat or 0.0):
+            self.records[record.key] = record
+            self._arrive(record)
+            if record.rivals:
+                self._conflicts[record.key] = record
+        self._rebuild_queues()
+
+    def set_site_offline_after(self, seconds: float) -> None:
+        """Change the deadline of all devices that have none of their own, counted from their last heartbeat."""
+        self.offline_after = seconds
+        self._rebuild_queues()
+
+    def set_offline_after(self, keys: Iterable[str], seconds: float | None) -> None:
+        """Give devices a deadline of their own, or (None) the site's again, counted from their last heartbeat."""
+        for key in keys:
+            self.records[key].offline_after = seconds
+        self._rebuild_queues()
+
+    def remove(self, key: str) -> Sequence[Change]:
+        """Delete a device and remember that: only a live heartbeat brings it back. Return what that changed for others."""
+        record = self.records.pop(key)
+        self._conflicts.pop(key, None)
+        for queue in self._queues.values():
+            queue.pop(key, None)
+        self.deleted.pop(key, None)
+        self.deleted[key] = None
+        while len(self.deleted) > DELETED_REMEMBERED:
+            del self.deleted[next(iter(self.deleted))]
+        return self._leave(record)
+
+    # What others ask
+
+    def name(self, record: DeviceRecord) -> str:
+        """Return what the device's page is called: the name it gave itself, else its address.
+
+        An address belongs to the device that came there last; an older one there has its serial behind the address.
+        """
+        if record.info.name:
+            return record.info.name
+        name = f"Gateway {record.address}" if record.category is Category.GATEWAY else record.address
+        return name if next(reversed(self._places[record.place])) == record.key else f"{name} ({record.serial})"
+
+    # Inside
+
+    def _discover(self, beat: Heartbeat, now: float, wall: float) -> Sequence[Change] | IgnoreReason:
+        if not self.accept_new:
+            return IgnoreReason.NEW_DEVICE
+        if beat.retained and beat.key in self.deleted:
+            return IgnoreReason.DELETED
+        # the broker may keep heartbeats of devices long gone: they must leave room for those that live
+        if beat.retained and 2 * len(self.records) >= self.max_devices:
+            return IgnoreReason.RETAINED
+        if len(self.records) >= self.max_devices:
+            return IgnoreReason.FULL
+        record = DeviceRecord(key=beat.key, address=beat.address, created=wall, info=beat.info or Info())
+        self.records[beat.key] = record
+        if not beat.retained:
+            record.online = True
+            record.last_heartbeat = wall
+            record.timestamp = beat.timestamp
+            record.heard = now
+            self._enqueue(record)
+            self.deleted.pop(beat.key, None)
+        return (Change(record, ChangeKind.DISCOVERED), *self._arrive(record))
+
+    def _update(self, record: DeviceRecord, beat: Heartbeat, now: float) -> Sequence[Change]:
+        changes: list[Change] = []
+        if record.online:
+            self._queues[record.offline_after or self.offline_after].move_to_end(record.key)
+        else:
+            kind = ChangeKind.FIRST_ONLINE if record.online is None else ChangeKind.ONLINE
+            record.online = True
+            self._enqueue(record)
+            changes.append(Change(record, kind))
+            changes += self._arrive(record)
+        if record.rivals is not None:
+            if beat.address in record.rivals:
+                record.rivals[beat.address] = now
+        elif beat.address != record.address:
+            changes += self._move(record, beat.address, now)
+        if beat.info:
+            said = Info(*(new or old for new, old in zip(beat.info, record.info, strict=True)))
+            if said != record.info:
+                record.info = said
+                changes.append(Change(record, ChangeKind.DESCRIBED))
+        return changes
+
+    def _move(self, record: DeviceRecord, address: str, now: float) -> Sequence[Change]:
+        """Follow a device to another address, unless it alternates between some."""
+        since = now - CONFLICT_WINDOW * (record.offline_after or self.offline_after)
+        recent = tuple(move for move in record.moves[1 - CONFLICT_MOVES :] if move.at >= since)
+        record.moves = (*recent, _Move(now, record.address, address))
+        if len(record.moves) == CONFLICT_MOVES and any(move.origin == address for move in recent):
+            record.rivals = {move.origin: move.at for move in record.moves} | {address: now}
+            self._conflicts[record.key] = record
+            first = record.moves[0].origin
+            moved = self._relocate(record, first) if record.address != first else ()
+            return (*moved, Change(record, ChangeKind.CONFLICT))
+        return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
+
+    def _conflict_end(self, record: DeviceRecord) -> float:
+        """Return when all but one of the addresses will have been silent for long enough."""
+        rivals = record.rivals or {}
+        second_last = sorted(rivals.values())[-2]
+        return second_last + CONFLICT_WINDOW * (record.offline_after or self.offline_after)
+
+    def _end_conflict(self, record: DeviceRecord) -> Sequence[Change]:
+        rivals = record.rivals or {}
+        survivor = max(rivals, key=lambda address: rivals[address])
+        record.rivals = None
+        record.moves = ()
+        del self._conflicts[record.key]
+        ended = Change(record, ChangeKind.CONFLICT_ENDED)
+        if survivor == record.address:
+            return (ended,)
+        return (ended, Change(record, ChangeKind.MOVED), *self._relocate(record, survivor))
+
+    def _relocate(self, record: DeviceRecord, address: str) -> Sequence[Change]:
+        left = self._leave(record)
+        record.address = address
+        return (*left, *self._arrive(record))
+
+    def _arrive(self, record: DeviceRecord) -> Sequence[Change]:
+        """Make a device the owner of its address; return whose name that changes."""
+        here = self._places.setdefault(record.place, {})
+        former = next(reversed(here), None)
+        if former == record.key:
+            return ()
+        was_here = here.pop(record.key, record.key) is None
+        here[record.key] = None
+        renamed = [former] if former else []
+        if was_here:
+            renamed.append(record.key)
+        return [Change(self.records[key], ChangeKind.DESCRIBED) for key in renamed]
+
+    def _leave(self, record: DeviceRecord) -> Sequence[Change]:
+        """Free a device's address; return whose name that changes."""
+        here = self._places[record.place]
+        owned = next(reversed(here)) == record.key
+        del here[record.key]
+        if not here:
+            del self._places[record.place]
+            return ()
+        return (Change(self.records[next(reversed(here))], ChangeKind.DESCRIBED),) if owned else ()
+
+    def _enqueue(self, record: DeviceRecord) -> None:
+        queue = self._queues.setdefault(record.offline_after or self.offline_after, OrderedDict())
+        queue[record.key] = record
+
+    def _rebuild_queues(self) -> None:
+        self._queues = {}
+        for record in sorted(self.records.values(), key=lambda record: record.heard):
+            if record.online:
+                self._enqueue(record)

@@ -1,0 +1,209 @@
+"""Protocol: a topic and a payload become a typed message, or the reason why not.
+
+In: what MQTT delivered. Out: `Heartbeat`, `Report` or an `IgnoreReason`; nothing raises. Knows no clock and no Home Assistant.
+
+The wire: `{site}/datalogger/{type}/{id}/{channel}` and `{site}/gateway/{id}/{channel}`, channel `heartbeat`, `input` or
+`output`, payload a JSON object with the device's `serial_number`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+import math
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+MAX_PAYLOAD: Final = 500_000  # bytes; 10,000 data points fit, and the loop is held for a few milliseconds at most
+MAX_TEXT: Final = 64  # characters of a serial, an address level or a descriptive text
+_MAX_TOPIC: Final = 4 * MAX_TEXT  # no valid topic is longer, so a longer one is not worth a place in the cache
+_TOPIC_CACHE: Final = 32_768  # three channels of the largest site
+_EPOCH_MS: Final = 1e11  # an epoch beyond this (the year 5138) is in milliseconds
+
+
+class Category(StrEnum):
+    """What kind of thing a device is."""
+
+    DATALOGGER = "datalogger"
+    GATEWAY = "gateway"
+
+
+class Channel(StrEnum):
+    """The last level of a topic."""
+
+    HEARTBEAT = "heartbeat"
+    INPUT = "input"
+    OUTPUT = "output"
+
+
+class IgnoreReason(StrEnum):
+    """Why a message was not used; the counters in the diagnostics carry these names."""
+
+    TOPIC = "topic"  # a level too many, too few, empty, too long or unprintable; another channel
+    EMPTY = "empty"  # no payload: how a retained message is cleared
+    TOO_LARGE = "too_large"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    NOT_AN_OBJECT = "not_an_object"
+    NO_SERIAL = "no_serial"  # missing, blank, too long, unprintable, or neither text nor integer
+    UNKNOWN_SERIAL = "unknown_serial"  # input or output before the first heartbeat
+    RETAINED = "retained"  # a retained heartbeat of a device that is known, or that would fill more than half of the places
+    DELETED = "deleted"  # a retained heartbeat of a device that the user deleted
+    NEW_DEVICE = "new_device"  # the site takes no new devices
+    FULL = "full"  # the site has its maximum of devices
+
+
+class Info(NamedTuple):
+    """What a device says of itself for its page: texts of 1 to 64 printable characters, None where it says nothing."""
+
+    name: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    sw_version: str | None = None
+    hw_version: str | None = None
+
+
+class Heartbeat(NamedTuple):
+    """A sign of life."""
+
+    key: str  # `{category}/{serial}`: the device within its site
+    address: str  # `{type}/{id}` of a datalogger, `{id}` of a gateway
+    retained: bool
+    timestamp: str | int | float | None  # as the device wrote it, see `clock_drift`
+    info: Info | None  # None when the heartbeat carries none
+    data: dict[str, Any]  # the whole payload
+
+
+class Report(NamedTuple):
+    """What a device measures (`input`) or drives (`output`)."""
+
+    key: str
+    channel: Channel
+    retained: bool
+    data: dict[str, Any]  # the whole payload
+
+
+class _Topic(NamedTuple):
+    prefix: str
+    address: str
+    channel: Channel
+
+
+_INFO_KEYS: Final = frozenset((*Info._fields, "firmware"))
+
+
+def device_key(category: Category, serial: str) -> str:
+    """Return the key of a device within its site; a category has no slash, so no two devices share one."""
+    return f"{category}/{serial}"
+
+
+def is_site_code(code: str) -> bool:
+    """Tell whether a text can be a site: one complete topic level of 1 to 64 printable characters, without wildcards.
+
+    A leading `$` is the broker's own (MQTT 5, 4.7.2); blanks at the ends are nobody's intention.
+    """
+    return _is_level(code) and code.isprintable() and code == code.strip() and code[0] != "$"
+
+
+def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | IgnoreReason:
+    """Return the message in a payload, or why there is none."""
+    parsed = _parse_topic(topic) if len(topic) <= _MAX_TOPIC else None
+    if parsed is None:
+        return IgnoreReason.TOPIC
+    if len(payload) > MAX_PAYLOAD:
+        return IgnoreReason.TOO_LARGE
+    try:
+        data = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return _why_not_json(payload)
+    if type(data) is not dict:
+        return IgnoreReason.NOT_AN_OBJECT
+    serial = _serial(data.get("serial_number"))
+    if serial is None:
+        return IgnoreReason.NO_SERIAL
+    prefix, address, channel = parsed
+    if channel is not Channel.HEARTBEAT:
+        return Report(prefix + serial, channel, retained, data)
+    timestamp = data.get("timestamp")
+    if type(timestamp) is str and len(timestamp) > MAX_TEXT:
+        timestamp = None
+    info = None if _INFO_KEYS.isdisjoint(data) else _info(data)
+    return Heartbeat(prefix + serial, address, retained, timestamp, info, data)
+
+
+def clock_drift(timestamp: object, received: float) -> float | None:
+    """Return by how many seconds a device's clock is ahead of `received` (epoch seconds), None without a usable timestamp.
+
+    Understood are ISO 8601 (UTC where it names no zone) and the epoch in seconds or milliseconds.
+    """
+    if type(timestamp) is str:
+        try:
+            moment = datetime.fromisoformat(timestamp)
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            return None
+    elif type(timestamp) is int or type(timestamp) is float:
+        seconds = timestamp / 1000 if abs(timestamp) >= _EPOCH_MS else float(timestamp)
+    else:
+        return None
+    return seconds - received if math.isfinite(seconds) else None
+
+
+def printable(value: object) -> str | None:
+    """Return text from the wire as 1 to 64 printable characters; a number is written out, anything else gives None."""
+    if type(value) is int or type(value) is float:
+        value = str(value)
+    if type(value) is not str:
+        return None
+    text = "".join(filter(str.isprintable, value[: 4 * MAX_TEXT])).strip()
+    return text[:MAX_TEXT].rstrip() or None
+
+
+@lru_cache(maxsize=_TOPIC_CACHE)
+def _parse_topic(topic: str) -> _Topic | None:
+    match topic.split("/"):
+        case [_, Category.DATALOGGER, kind, number, channel] if _is_level(kind) and _is_level(number):
+            category, address = Category.DATALOGGER, f"{kind}/{number}"
+        case [_, Category.GATEWAY, number, channel] if _is_level(number):
+            category, address = Category.GATEWAY, number
+        case _:
+            return None
+    if channel not in Channel or not address.isprintable():
+        return None
+    return _Topic(device_key(category, ""), address, Channel(channel))
+
+
+def _is_level(text: str) -> bool:
+    return 0 < len(text) <= MAX_TEXT and not any(char in text for char in "/+#\0")
+
+
+def _serial(value: object) -> str | None:
+    if type(value) is str:
+        serial = value.strip()
+    elif type(value) is int and value:  # 0 is what an unprogrammed device sends; a boolean is no number here
+        serial = str(value)
+    else:
+        return None
+    return serial if 0 < len(serial) <= MAX_TEXT and serial.isprintable() else None
+
+
+def _info(data: dict[str, Any]) -> Info:
+    return Info(
+        name=printable(data.get("name")),
+        manufacturer=printable(data.get("manufacturer")),
+        model=printable(data.get("model")),
+        sw_version=printable(data.get("sw_version")) or printable(data.get("firmware")),
+        hw_version=printable(data.get("hw_version")),
+    )
+
+
+def _why_not_json(payload: bytes) -> IgnoreReason:
+    if not payload:
+        return IgnoreReason.EMPTY
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return IgnoreReason.NOT_UTF8
+    return IgnoreReason.NOT_JSON
