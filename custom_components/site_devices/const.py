@@ -12,3 +12,7 @@ OPT_MAX_DEVICES: Final = "max_devices"
 
 NEW_DEVICES_ADD: Final = "add"
 NEW_DEVICES_IGNORE: Final = "ignore"
+
+DEFAULT_OFFLINE_AFTER: Final = 30  # seconds
+DEFAULT_MAX_DEVICES: Final = 1000
+DEFAULT_NEW_DEVICES: Final = NEW_DEVICES_ADD

@@ -226,6 +226,10 @@ class Fleet:
 
     # What others ask
 
+    def deadline(self, record: DeviceRecord) -> float:
+        """Return the monotonic time at which an online device will be offline, if it is not heard until then."""
+        return record.heard + (record.offline_after or self.offline_after)
+
     def name(self, record: DeviceRecord) -> str:
         """Return what the device's page is called: the name it gave itself, else its address.
 

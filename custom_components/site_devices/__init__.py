@@ -1,0 +1,61 @@
+"""site_devices: the dataloggers and gateways of a site, from their heartbeats over MQTT to their device pages."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
+
+from .const import DOMAIN
+from .site import Site, SiteDevicesConfigEntry
+from .storage import SiteStore
+from .subscription import mqtt_is_loaded
+
+PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
+    """Set a site up: what is known first, then its entities, then the wire.
+
+    Raises:
+        ConfigEntryNotReady: MQTT has no loaded entry, or it went away just now.
+
+    """
+    if not mqtt_is_loaded(hass):
+        raise _mqtt_not_loaded()
+    site = Site(hass, entry)
+    await site.async_load()
+    entry.runtime_data = site
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    try:
+        await site.async_start()
+    except HomeAssistantError as err:
+        await site.async_stop()
+        await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+        raise _mqtt_not_loaded() from err
+    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
+    """Unload a site."""
+    site = entry.runtime_data
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await site.async_stop()
+    return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
+    """Delete what is stored of a site."""
+    await SiteStore(hass, entry.entry_id).async_remove()
+
+
+async def _async_entry_updated(_hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
+    entry.runtime_data.async_apply_options()
+
+
+def _mqtt_not_loaded() -> ConfigEntryNotReady:
+    return ConfigEntryNotReady(translation_domain=DOMAIN, translation_key="mqtt_not_loaded")

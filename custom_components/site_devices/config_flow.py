@@ -1,0 +1,152 @@
+"""Config flow: adding a site. It listens on the broker for a while and offers the sites it heard."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from homeassistant.components import mqtt
+from homeassistant.components.mqtt.models import ReceiveMessage
+from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.helpers.selector import SelectOptionDict, SelectSelector, SelectSelectorConfig, TextSelector
+import voluptuous as vol
+
+from .compat import update_progress
+from .const import CONF_SITE_CODE, DOMAIN
+from .markdown import escape
+from .protocol import Heartbeat, is_site_code, parse
+from .subscription import mqtt_is_loaded
+
+LISTEN_SECONDS: Final = 15  # one heartbeat of every device that sends at least four a minute
+_PROGRESS_STEPS: Final = 30
+_TOPICS: Final = ("+/datalogger/+/+/heartbeat", "+/gateway/+/heartbeat")
+_SITES_SHOWN: Final = 20
+
+
+class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Add a site."""
+
+    VERSION = 1
+    MINOR_VERSION = 1
+
+    _listening: asyncio.Task[None] | None = None
+
+    def __init__(self) -> None:
+        """Have heard nothing."""
+        self._heard: dict[str, set[str]] = {}  # site code: keys of its devices
+
+    async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Check that there is something to listen on."""
+        if not self.hass.config_entries.async_entries(mqtt.DOMAIN):
+            return self.async_abort(reason="mqtt_missing")
+        if not mqtt_is_loaded(self.hass):
+            return self.async_abort(reason="mqtt_not_loaded")
+        if not mqtt.is_connected(self.hass):
+            return self.async_abort(reason="mqtt_not_connected")
+        return await self.async_step_listen()
+
+    async def async_step_listen(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Listen for heartbeats of any site."""
+        if self._listening is None:
+            self._listening = self.hass.async_create_task(self._listen())
+        if not self._listening.done():
+            return self.async_show_progress(
+                step_id="listen",
+                progress_action="listen",
+                description_placeholders={"seconds": str(LISTEN_SECONDS)},
+                progress_task=self._listening,
+            )
+        failed = self._listening.exception()
+        self._listening = None
+        if failed:
+            return self.async_show_progress_done(next_step_id="mqtt_lost")
+        return self.async_show_progress_done(next_step_id="heard" if self._sites() else "silence")
+
+    async def async_step_mqtt_lost(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that MQTT went away while we listened."""
+        return self.async_abort(reason="mqtt_not_loaded")
+
+    async def async_step_heard(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show the sites that were heard."""
+        rows = [f"| {escape(site)} | {count} |" for site, count in self._sites().items()]
+        return self.async_show_menu(
+            step_id="heard",
+            menu_options=["pick", "listen", "manual"],
+            description_placeholders={"sites": "\n".join(rows)},
+        )
+
+    async def async_step_silence(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that nothing new was heard, and what to look at."""
+        return self.async_show_menu(
+            step_id="silence",
+            menu_options=["listen", "manual"],
+            description_placeholders={"topics": f"`{'`, `'.join(_TOPICS)}`"},
+        )
+
+    async def async_step_pick(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take one of the sites that were heard."""
+        if user_input is not None:
+            return await self._create(user_input[CONF_SITE_CODE])
+        sites = [SelectOptionDict(value=site, label=f"{site} ({count})") for site, count in self._sites().items()]
+        site_code = vol.Required(CONF_SITE_CODE, default=sites[0]["value"])
+        selector = SelectSelector(SelectSelectorConfig(options=sites))
+        return self.async_show_form(step_id="pick", data_schema=vol.Schema({site_code: selector}))
+
+    async def async_step_manual(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take a code that the user types."""
+        errors = {}
+        if user_input is not None:
+            site = user_input[CONF_SITE_CODE]
+            if not is_site_code(site):
+                errors[CONF_SITE_CODE] = "invalid_site_code"
+            elif site in self._configured():
+                errors[CONF_SITE_CODE] = "already_configured"
+            else:
+                return await self._create(site)
+        schema = vol.Schema({vol.Required(CONF_SITE_CODE): TextSelector()})
+        return self.async_show_form(
+            step_id="manual",
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors=errors,
+        )
+
+    @callback
+    def async_remove(self) -> None:
+        """End the listening when the dialog is closed."""
+        if self._listening:
+            self._listening.cancel()
+
+    async def _create(self, site: str) -> ConfigFlowResult:
+        await self.async_set_unique_id(site)
+        self._abort_if_unique_id_configured()
+        return self.async_create_entry(title=site, data={CONF_SITE_CODE: site})
+
+    async def _listen(self) -> None:
+        unsubscribe: list[CALLBACK_TYPE] = []
+        try:
+            for topic in _TOPICS:
+                unsubscribe.append(
+                    await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
+                )
+            for step in range(_PROGRESS_STEPS):
+                update_progress(self, step / _PROGRESS_STEPS)
+                await asyncio.sleep(LISTEN_SECONDS / _PROGRESS_STEPS)
+        finally:
+            while unsubscribe:
+                unsubscribe.pop()()
+
+    @callback
+    def _message_received(self, received: ReceiveMessage) -> None:
+        message = parse(received.topic, received.payload, received.retain)
+        site = received.topic.partition("/")[0]
+        if isinstance(message, Heartbeat) and is_site_code(site):
+            self._heard.setdefault(site, set()).add(message.key)
+
+    def _configured(self) -> set[str]:
+        return {entry.data[CONF_SITE_CODE] for entry in self._async_current_entries()}
+
+    def _sites(self) -> dict[str, int]:
+        """Return the sites that can be added, those with the most devices first, with their count."""
+        counts = {site: len(keys) for site, keys in self._heard.items() if site not in self._configured()}
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_SITES_SHOWN])

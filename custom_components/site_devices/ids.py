@@ -1,0 +1,24 @@
+"""Ids: what Home Assistant's registries know our devices and entities by. They must never change nor collide."""
+
+from .const import DOMAIN
+from .fleet import DeviceRecord
+
+
+def encode(text: str) -> str:
+    """Return text from the wire as one level of an id."""
+    return text.replace("%", "%25").replace("/", "%2F")
+
+
+def device_path(site_code: str, record: DeviceRecord) -> str:
+    """Return `{site}/{category}/{serial}`."""
+    return f"{site_code}/{record.category}/{encode(record.serial)}"
+
+
+def device_identifier(site_code: str, record: DeviceRecord) -> tuple[str, str]:
+    """Return what the device registry knows a device by."""
+    return (DOMAIN, device_path(site_code, record))
+
+
+def entity_unique_id(site_code: str, record: DeviceRecord, key: str) -> str:
+    """Return what the entity registry knows a device's entity by."""
+    return f"{device_path(site_code, record)}/{key}"

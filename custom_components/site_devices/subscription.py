@@ -1,0 +1,125 @@
+"""Subscription: a site's messages from Home Assistant's MQTT client, and whether there can be any.
+
+MQTT restores our subscriptions by itself after a lost connection and after its own reload, so they are made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from homeassistant.components import mqtt
+from homeassistant.components.mqtt.models import ReceiveMessage
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.start import async_at_started
+
+_QOS: Final = 0
+LOST_AFTER: Final = 60  # seconds; a broker that restarts is back by then, and nobody's automation has run
+
+
+def mqtt_is_loaded(hass: HomeAssistant) -> bool:
+    """Tell whether subscribing can work: on a client that is set up but not loaded it seems to, but nothing arrives."""
+    return any(entry.state is ConfigEntryState.LOADED for entry in hass.config_entries.async_entries(mqtt.DOMAIN))
+
+
+class Subscription:
+    """Hands over the messages of one site.
+
+    `listening`: connected to the broker, subscribed, and Home Assistant has started: silence means something only now.
+    `lost`: not connected for so long that what is known is no longer true.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        *,
+        on_message: Callable[[ReceiveMessage], None],
+        on_listening: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """Subscribe to nothing yet; the last two are called when what they are named after has changed."""
+        self._hass = hass
+        self._on_message = on_message
+        self._on_listening = on_listening
+        self._on_lost = on_lost
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._cancel_lost: CALLBACK_TYPE | None = None
+        self._connected = False
+        self._subscribed = False
+        self._started = False
+        self.closed = False
+        self.lost = False
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether a device that lives would be heard."""
+        return self._connected and self._subscribed and self._started
+
+    async def async_start(self, topics: list[str]) -> None:
+        """Subscribe.
+
+        Raises:
+            HomeAssistantError: MQTT is disabled.
+
+        """
+        connected = mqtt.is_connected(self._hass)
+        self._connected = connected
+        if not connected:
+            self._expect_loss()
+        self._unsubscribe.append(mqtt.async_subscribe_connection_status(self._hass, self._connection_changed))
+        for topic in topics:
+            # no encoding: Home Assistant would log each undecodable message, and the JSON parser takes bytes
+            self._unsubscribe.append(
+                await mqtt.async_subscribe(self._hass, topic, self._message_received, _QOS, encoding=None)
+            )
+        self._subscribed = True
+        self._unsubscribe.append(async_at_started(self._hass, self._home_assistant_started))
+        self._on_listening()
+
+    @callback
+    def async_stop(self) -> None:
+        """Hand over nothing more."""
+        self.closed = True
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+        self._forget_loss()
+
+    @callback
+    def _message_received(self, message: ReceiveMessage) -> None:
+        # after MQTT's own reload our unsubscribe is void, and we would be called for ever
+        if not self.closed:
+            self._on_message(message)
+
+    @callback
+    def _connection_changed(self, connected: bool) -> None:
+        if self.closed or connected == self._connected:
+            return
+        self._connected = connected
+        self._forget_loss()
+        if not connected:
+            self._expect_loss()
+        elif self.lost:
+            self.lost = False
+            self._on_lost()
+        self._on_listening()
+
+    @callback
+    def _home_assistant_started(self, _hass: HomeAssistant) -> None:
+        self._started = True
+        self._on_listening()
+
+    def _expect_loss(self) -> None:
+        self._cancel_lost = async_call_later(self._hass, LOST_AFTER, self._connection_lost)
+
+    def _forget_loss(self) -> None:
+        if self._cancel_lost:
+            self._cancel_lost()
+            self._cancel_lost = None
+
+    @callback
+    def _connection_lost(self, _now: object) -> None:
+        self._cancel_lost = None
+        self.lost = True
+        self._on_lost()

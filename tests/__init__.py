@@ -1,0 +1,78 @@
+"""The tests' own language: sites, heartbeats, time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_mqtt_message,
+    async_fire_time_changed_exact,
+)
+
+from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
+
+SITE = "sito_001"
+_TURNS = 4  # of the loop: before anything flips, what has arrived is read
+
+
+async def setup_site(hass: HomeAssistant, code: str = SITE, options: dict[str, Any] | None = None) -> MockConfigEntry:
+    """Add a site and set it up, whatever comes of it."""
+    entry = MockConfigEntry(
+        domain=DOMAIN, title=code, unique_id=code, data={CONF_SITE_CODE: code}, options=options or {}
+    )
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+async def publish(
+    hass: HomeAssistant, topic: str, payload: bytes | str | dict[str, Any], *, retain: bool = False
+) -> None:
+    """Let a message arrive, as the broker would deliver it."""
+    if isinstance(payload, dict):
+        payload = json.dumps(payload)
+    async_fire_mqtt_message(hass, topic, payload, retain=retain)
+    await hass.async_block_till_done()
+
+
+async def heartbeat(
+    hass: HomeAssistant,
+    address: str = "datalogger/monstro/1",
+    serial: str | int = "TEST123",
+    *,
+    site: str = SITE,
+    retain: bool = False,
+    **said: Any,
+) -> None:
+    """Let a device say that it lives."""
+    await publish(hass, f"{site}/{address}/heartbeat", {"serial_number": serial, **said}, retain=retain)
+
+
+async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass, at once; what is due at its end happens."""
+    freezer.tick(seconds)
+    async_fire_time_changed_exact(hass)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    await hass.async_block_till_done()
+
+
+def entity_state(
+    hass: HomeAssistant, unique_id: str, platform: str = "binary_sensor", site: str = SITE
+) -> State | None:
+    """Return the state of the entity with a unique id below the site."""
+    entity_id = er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{site}/{unique_id}")
+    return hass.states.get(entity_id) if entity_id else None
+
+
+def connectivity(hass: HomeAssistant, device: str = "datalogger/TEST123", site: str = SITE) -> str | None:
+    """Return the state of a device's connectivity sensor, None when there is none."""
+    state = entity_state(hass, f"{device}/connectivity", site=site)
+    return state.state if state else None

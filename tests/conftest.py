@@ -1,0 +1,26 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.typing import MqttMockHAClient
+
+# the test package has a `custom_components` of its own: ours must be the one that is found
+import custom_components.site_devices  # noqa: F401
+
+
+@pytest.fixture
+async def broker(
+    enable_custom_integrations: None, hass: HomeAssistant, mqtt_mock: MqttMockHAClient
+) -> AsyncGenerator[MqttMockHAClient]:
+    """Give Home Assistant a mocked connection to a broker."""
+    yield mqtt_mock
+    # MQTT's own timer of one second would linger
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
+    await hass.async_block_till_done()
