@@ -1,0 +1,112 @@
+"""The one MQTT connection of a fleet. It comes back by itself, one second after it was lost."""
+
+import socket
+import threading
+from typing import Self
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+ANSWER_WITHIN = 10.0  # seconds for the broker's first answer
+
+
+class BrokerError(Exception):
+    """The broker can't be used; the text tells why, and what to do."""
+
+
+class Connection:
+    """A connection to a broker, made by `open` and lost by `close`."""
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 1883,
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        tls: bool = False,
+        client_id: str = "",
+    ) -> None:
+        """Prepare; nothing is sent before `open`."""
+        self._where = f"{host}:{port}"
+        self._host = host
+        self._port = port
+        self._answered = threading.Event()
+        self._refusal: str | None = None
+        self.losses = 0
+        """How often the connection was lost without being closed."""
+        self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.on_socket_open = _send_at_once
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        if username is not None:
+            self._client.username_pw_set(username, password)
+        if tls:
+            self._client.tls_set()
+
+    def __enter__(self) -> Self:
+        """Connect."""
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the broker is connected right now."""
+        return self._client.is_connected()
+
+    def open(self) -> None:
+        """Connect, or raise a BrokerError."""
+        try:
+            self._client.connect(self._host, self._port)
+        except (OSError, ValueError) as error:
+            raise BrokerError(
+                f"No MQTT broker could be reached at {self._where} ({error}).\n"
+                "Is it running there? Check --host and --port, and --tls if it wants encryption."
+            ) from error
+        self._client.loop_start()
+        answered = self._answered.wait(ANSWER_WITHIN)
+        if answered and self._refusal is None:
+            return
+        self.close()
+        if self._refusal:
+            raise BrokerError(
+                f"The broker at {self._where} refused: {self._refusal}.\nCheck --username and --password."
+            )
+        raise BrokerError(
+            f"{self._where} takes connections but does not answer as an MQTT broker.\nCheck --port, and --tls."
+        )
+
+    def close(self) -> None:
+        """Disconnect; harmless when there is no connection."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: str) -> bool:
+        """Send a message at QoS 0; False means that it is lost, since there is no connection."""
+        return self._client.publish(topic, payload).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _on_connect(
+        self, client: Client, data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure and not self._answered.is_set():
+            self._refusal = str(reason)
+        self._answered.set()
+
+    def _on_disconnect(
+        self, client: Client, data: object, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self.losses += 1
+
+
+def _send_at_once(client: Client, data: object, connection: object) -> None:
+    """Let no message wait for the acknowledgement of the one before: the book's times are compared with arrivals."""
+    if isinstance(connection, socket.socket):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
