@@ -1,8 +1,8 @@
-"""Binary sensors: whether a device is online."""
+"""Binary sensors: whether a device is online, and what it reports that is true or false."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,
@@ -11,9 +11,11 @@ from homeassistant.components.binary_sensor import (
 )
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraData, RestoreEntity
 
-from .entity import DeviceEntity
-from .fleet import DeviceRecord
+from .arrivals import Arrival
+from .entity import DataEntity, DeviceEntity
+from .readings import Kind, Leaf
 from .site import SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
@@ -26,20 +28,53 @@ CONNECTIVITY: Final = BinarySensorEntityDescription(
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its connectivity."""
+    """Give every device its connectivity, and an entity for each boolean it reports."""
     site = entry.runtime_data
 
     @callback
-    def add(records: list[DeviceRecord]) -> None:
-        async_add_entities([ConnectivitySensor(site, record, CONNECTIVITY) for record in records])
+    def add(arrivals: list[Arrival]) -> None:
+        entities: list[BinarySensorEntity] = []
+        for record, leaf in arrivals:
+            if leaf is None:
+                entities.append(ConnectivitySensor(site, record, CONNECTIVITY.key))
+            elif record.data[leaf].kind is Kind.BOOLEAN:
+                entities.append(DataBinarySensor(site, record, leaf))
+        async_add_entities(entities)
 
-    site.async_on_new_devices(add)
+    site.async_on_arrival(add)
 
 
 class ConnectivitySensor(DeviceEntity, BinarySensorEntity):
     """On while heartbeats come, off after their deadline, unknown before the first live one."""
 
+    entity_description = CONNECTIVITY
+
     @property
     def is_on(self) -> bool | None:
         """Tell whether the device is online."""
         return self.record.online
+
+
+class DataBinarySensor(DataEntity, BinarySensorEntity, RestoreEntity):
+    """A boolean that a device reports."""
+
+    _attr_is_on: bool | None = None
+
+    def take(self, leaf: Leaf) -> bool:
+        """Take a boolean; anything else is unknown."""
+        value = leaf.value if leaf.kind is Kind.BOOLEAN else None
+        changed = value is not self._attr_is_on
+        self._attr_is_on = value  # type: ignore[assignment]  # a boolean leaf has a boolean
+        return changed
+
+    @property
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        """Keep the value: the state itself says unavailable while the device is offline."""
+        return RestoredExtraData({"is_on": self._attr_is_on})
+
+    async def _restore(self) -> None:
+        if (stored := await self.async_get_last_extra_data()) is None:
+            return
+        last: Any = stored.as_dict().get("is_on")
+        if type(last) is bool:
+            self._attr_is_on = last

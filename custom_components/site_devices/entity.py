@@ -1,12 +1,14 @@
-"""Entity: what all entities of a device share. They hold no state: they read the record and hear of its changes."""
+"""Entity: what the entities of a device share. They read the record and hear of its changes; only data has values."""
 
 from __future__ import annotations
 
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
-from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity import Entity
 
 from .fleet import DeviceRecord
 from .ids import device_identifier, entity_unique_id
+from .readings import DataPoint, Leaf, is_output, words
 from .site import Site
 
 
@@ -16,12 +18,12 @@ class DeviceEntity(Entity):
     _attr_has_entity_name = True
     _attr_should_poll = False
 
-    def __init__(self, site: Site, record: DeviceRecord, description: EntityDescription) -> None:
-        """Attach to the page that the site has made."""
-        self.entity_description = description
+    def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
+        """Attach to the page that the site has made; `key` tells the device's entities apart."""
         self.site = site
         self.record = record
-        self._attr_unique_id = entity_unique_id(site.code, record, description.key)
+        self.key = key
+        self._attr_unique_id = entity_unique_id(site.code, record, key)
         self._attr_device_info = DeviceInfo(identifiers={device_identifier(site.code, record)})
 
     @property
@@ -32,3 +34,55 @@ class DeviceEntity(Entity):
     async def async_added_to_hass(self) -> None:
         """Hear of the device's changes for as long as the entity is there."""
         self.async_on_remove(self.site.async_add_listener(self.record, self.async_write_ha_state))
+
+
+class DataEntity(DeviceEntity):
+    """One value that a device reports.
+
+    It holds the value itself, so that Home Assistant's own restoring brings it back after a restart.
+    """
+
+    next_write = 0.0  # monotonic; with a `data_interval` nothing is written before
+    waits = False  # to be written then
+
+    def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
+        """Be named by the path in words."""
+        super().__init__(site, record, key)
+        if is_output(key):
+            self._attr_translation_key = "output"
+            self._attr_translation_placeholders = {"name": words(key)}
+        else:
+            self._attr_name = words(key)
+
+    @property
+    def point(self) -> DataPoint:
+        """What is known of the value apart from itself."""
+        return self.record.data[self.key]
+
+    @property
+    def available(self) -> bool:
+        """The value of a silent device is not known."""
+        return self.record.online is True and super().available
+
+    def take(self, leaf: Leaf) -> bool:
+        """Take the newest value; return whether there is something new to show."""
+        raise NotImplementedError
+
+    @callback
+    def async_write(self) -> None:
+        """Show the value, if it is known: an unavailable entity has nothing new to show."""
+        if self.available:
+            self.async_write_ha_state()
+
+    async def async_added_to_hass(self) -> None:
+        """Take the last value of an earlier run, and then what comes."""
+        await super().async_added_to_hass()
+        await self._restore()
+        self.async_on_remove(self.site.data.async_attach(self))
+
+    async def async_removed_from_registry(self) -> None:
+        """Stay away when the user has removed the entity."""
+        self.site.data.async_removed(self.record, self.key)
+
+    async def _restore(self) -> None:
+        raise NotImplementedError

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
 import math
 from typing import Final, NamedTuple
 
 from .protocol import Category, Heartbeat, IgnoreReason, Info, Report
+from .readings import DataPoint
 
 CONFLICT_WINDOW: Final = 5  # deadlines in which a serial's moves count as alternating, and after which silence ends it
 CONFLICT_MOVES: Final = 3
+_MOVES_REMEMBERED: Final = 32  # a serial alive at as many as fifteen addresses passes between two of them three times
 DELETED_REMEMBERED: Final = 1000
 
 
@@ -59,6 +61,7 @@ class DeviceRecord:
     offline_after: float | None = None  # seconds; None: the site's
     heard: float = 0.0  # monotonic: the deadline counts from here
     rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)
+    data: dict[str, DataPoint] = field(default_factory=dict)  # its data points by key; `data` writes them
     moves: tuple[_Move, ...] = ()  # the last few, to notice a conflict
 
     @property
@@ -108,7 +111,7 @@ class Fleet:
         self.deleted: dict[str, None] = {}  # keys that the user deleted, oldest first
         self.paused = True
         self._queues: dict[float, _Queue] = {}
-        self._places: dict[str, dict[str, None]] = {}  # who is at an address, the last to come last
+        self._places: dict[str, OrderedDict[str, None]] = {}  # who is at an address, its owner last
         self._conflicts: dict[str, DeviceRecord] = {}
 
     # What the wire says
@@ -122,8 +125,13 @@ class Fleet:
             return IgnoreReason.RETAINED
         record.last_heartbeat = wall
         record.timestamp = beat.timestamp
-        record.heard = now
-        if record.online and beat.address == record.address and beat.info is None and record.rivals is None:
+        if (
+            record.online
+            and beat.address == record.address
+            and record.rivals is None
+            and (beat.info is None or beat.info == record.info)
+        ):
+            record.heard = now
             self._queues[record.offline_after or self.offline_after].move_to_end(beat.key)
             return ()
         return self._update(record, beat, now)
@@ -143,11 +151,7 @@ class Fleet:
         """Return the monotonic time at which `expire` will have something to do, if nothing is heard until then."""
         if self.paused:
             return None
-        heads = (
-            next(iter(queue.values())).heard + offline_after
-            for offline_after, queue in self._queues.items()
-            if queue
-        )
+        heads = (self.deadline(next(iter(queue.values()))) for queue in self._queues.values() if queue)
         return min(chain(heads, map(self._conflict_end, self._conflicts.values())), default=None)
 
     def expire(self, now: float) -> Sequence[Change]:
@@ -157,12 +161,12 @@ class Fleet:
         """
         if self.paused:
             return ()
-        for offline_after, queue in self._queues.items():
+        for queue in self._queues.values():
             record = next(iter(queue.values()), None)
-            if record and record.heard + offline_after <= now:
+            if record and self.deadline(record) <= now:
                 del queue[record.key]
                 record.online = False
-                return (Change(record, ChangeKind.OFFLINE),)
+                return (Change(record, ChangeKind.OFFLINE), *self._hand_over(record))
         for record in self._conflicts.values():
             if self._conflict_end(record) <= now:
                 return self._end_conflict(record)
@@ -194,9 +198,9 @@ class Fleet:
         """Take the records of an earlier run in; those that were online get their deadline at the next `resume`."""
         self.deleted = dict.fromkeys(deleted)
         # the last heard comes last: the address that two records share belongs to it
-        for record in sorted(records, key=lambda record: record.last_heartbeat or 0.0):
+        for record in sorted(records, key=lambda record: (record.online is True, record.last_heartbeat or 0.0)):
             self.records[record.key] = record
-            self._arrive(record)
+            self._places.setdefault(record.place, OrderedDict())[record.key] = None
             if record.rivals:
                 self._conflicts[record.key] = record
         self._rebuild_queues()
@@ -233,12 +237,14 @@ class Fleet:
     def name(self, record: DeviceRecord) -> str:
         """Return what the device's page is called: the name it gave itself, else its address.
 
-        An address belongs to the device that came there last; an older one there has its serial behind the address.
+        An address belongs to the device that came there last, of those alive there if any is; the others there have
+        their serial behind the address.
         """
         if record.info.name:
             return record.info.name
         name = f"Gateway {record.address}" if record.category is Category.GATEWAY else record.address
-        return name if next(reversed(self._places[record.place])) == record.key else f"{name} ({record.serial})"
+        owner = next(reversed(self._places.get(record.place, ())), record.key)
+        return name if owner == record.key else f"{name} ({record.serial})"
 
     # Inside
 
@@ -265,19 +271,19 @@ class Fleet:
 
     def _update(self, record: DeviceRecord, beat: Heartbeat, now: float) -> Sequence[Change]:
         changes: list[Change] = []
-        if record.online:
-            self._queues[record.offline_after or self.offline_after].move_to_end(record.key)
-        else:
+        if not record.online:
             kind = ChangeKind.FIRST_ONLINE if record.online is None else ChangeKind.ONLINE
             record.online = True
-            self._enqueue(record)
             changes.append(Change(record, kind))
-            changes += self._arrive(record)
+            if beat.address == record.address:
+                changes += self._arrive(record)
         if record.rivals is not None:
             if beat.address in record.rivals:
                 record.rivals[beat.address] = now
         elif beat.address != record.address:
             changes += self._move(record, beat.address, now)
+        record.heard = now
+        self._enqueue(record)
         if beat.info:
             said = Info(*(new or old for new, old in zip(beat.info, record.info, strict=True)))
             if said != record.info:
@@ -286,27 +292,29 @@ class Fleet:
         return changes
 
     def _move(self, record: DeviceRecord, address: str, now: float) -> Sequence[Change]:
-        """Follow a device to another address, unless it alternates between some."""
+        """Follow a device to another address, unless it alternates between the two."""
         since = now - CONFLICT_WINDOW * (record.offline_after or self.offline_after)
-        recent = tuple(move for move in record.moves[1 - CONFLICT_MOVES :] if move.at >= since)
-        record.moves = (*recent, _Move(now, record.address, address))
-        if len(record.moves) == CONFLICT_MOVES and any(move.origin == address for move in recent):
-            record.rivals = {move.origin: move.at for move in record.moves} | {address: now}
-            self._conflicts[record.key] = record
-            first = record.moves[0].origin
-            moved = self._relocate(record, first) if record.address != first else ()
-            return (*moved, Change(record, ChangeKind.CONFLICT))
-        return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
+        recent = (move for move in record.moves if move.at >= since)
+        record.moves = (*recent, _Move(now, record.address, address))[-_MOVES_REMEMBERED:]
+        between = [move for move in record.moves if {move.origin, move.target} == {record.address, address}]
+        if len(between) < CONFLICT_MOVES:
+            return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
+        record.rivals = {record.address: record.heard, address: now}
+        self._conflicts[record.key] = record
+        conflict = Change(record, ChangeKind.CONFLICT)
+        first = between[0].origin
+        if record.address == first:
+            return (conflict,)
+        return (conflict, Change(record, ChangeKind.DESCRIBED), *self._relocate(record, first))
 
     def _conflict_end(self, record: DeviceRecord) -> float:
-        """Return when all but one of the addresses will have been silent for long enough."""
-        rivals = record.rivals or {}
-        second_last = sorted(rivals.values())[-2]
-        return second_last + CONFLICT_WINDOW * (record.offline_after or self.offline_after)
+        """Return when one of the two addresses will have been silent for long enough."""
+        silent_since = min((record.rivals or {}).values())
+        return silent_since + CONFLICT_WINDOW * (record.offline_after or self.offline_after)
 
     def _end_conflict(self, record: DeviceRecord) -> Sequence[Change]:
         rivals = record.rivals or {}
-        survivor = max(rivals, key=lambda address: rivals[address])
+        survivor = max(rivals, key=lambda address: (rivals[address], address == record.address))
         record.rivals = None
         record.moves = ()
         del self._conflicts[record.key]
@@ -321,16 +329,15 @@ class Fleet:
         return (*left, *self._arrive(record))
 
     def _arrive(self, record: DeviceRecord) -> Sequence[Change]:
-        """Make a device the owner of its address; return whose name that changes."""
-        here = self._places.setdefault(record.place, {})
-        former = next(reversed(here), None)
-        if former == record.key:
-            return ()
-        was_here = here.pop(record.key, record.key) is None
+        """Put a device at its address, which becomes its own if it is alive; return whose name that changes."""
+        here = self._places.setdefault(record.place, OrderedDict())
+        owner = next(reversed(here), None)
+        was_here = record.key in here
         here[record.key] = None
-        renamed = [former] if former else []
-        if was_here:
-            renamed.append(record.key)
+        here.move_to_end(record.key, last=record.online is True)
+        if owner is None or owner == record.key or not record.online:
+            return ()
+        renamed = (owner, record.key) if was_here else (owner,)
         return [Change(self.records[key], ChangeKind.DESCRIBED) for key in renamed]
 
     def _leave(self, record: DeviceRecord) -> Sequence[Change]:
@@ -340,12 +347,27 @@ class Fleet:
         del here[record.key]
         if not here:
             del self._places[record.place]
+        if not here or not owned:
             return ()
-        return (Change(self.records[next(reversed(here))], ChangeKind.DESCRIBED),) if owned else ()
+        heir = self._heir(here)
+        here.move_to_end(heir.key)
+        return (Change(heir, ChangeKind.DESCRIBED),)
+
+    def _hand_over(self, record: DeviceRecord) -> Sequence[Change]:
+        """Give the address of a device that fell silent to one that is alive there; return whose name that changes."""
+        heir = self._heir(self._places[record.place])
+        return self._arrive(heir) if heir.online else ()
+
+    def _heir(self, here: OrderedDict[str, None]) -> DeviceRecord:
+        """Return who of those at an address was the last to come: of those alive, if there are any."""
+        last = next(reversed(here))
+        return self.records[next((key for key in reversed(here) if self.records[key].online), last)]
 
     def _enqueue(self, record: DeviceRecord) -> None:
+        """Put a device that was just heard at the end of its queue."""
         queue = self._queues.setdefault(record.offline_after or self.offline_after, OrderedDict())
         queue[record.key] = record
+        queue.move_to_end(record.key)
 
     def _rebuild_queues(self) -> None:
         self._queues = {}

@@ -71,7 +71,7 @@ class Heartbeat(NamedTuple):
     key: str  # `{category}/{serial}`: the device within its site
     address: str  # `{type}/{id}` of a datalogger, `{id}` of a gateway
     retained: bool
-    timestamp: str | int | float | None  # as the device wrote it, see `clock_drift`
+    timestamp: str | int | float | None  # as the device wrote it if it may be one, see `clock_drift`
     info: Info | None  # None when the heartbeat carries none
     data: dict[str, Any]  # the whole payload
 
@@ -104,7 +104,7 @@ def is_site_code(code: str) -> bool:
 
     A leading `$` is the broker's own (MQTT 5, 4.7.2); blanks at the ends are nobody's intention.
     """
-    return _is_level(code) and code.isprintable() and code == code.strip() and code[0] != "$"
+    return _is_level(code) and code == code.strip() and code[0] != "$"
 
 
 def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | IgnoreReason:
@@ -126,11 +126,8 @@ def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | Ig
     prefix, address, channel = parsed
     if channel is not Channel.HEARTBEAT:
         return Report(prefix + serial, channel, retained, data)
-    timestamp = data.get("timestamp")
-    if type(timestamp) is str and len(timestamp) > MAX_TEXT:
-        timestamp = None
     info = None if _INFO_KEYS.isdisjoint(data) else _info(data)
-    return Heartbeat(prefix + serial, address, retained, timestamp, info, data)
+    return Heartbeat(prefix + serial, address, retained, _timestamp(data.get("timestamp")), info, data)
 
 
 def clock_drift(timestamp: object, received: float) -> float | None:
@@ -138,15 +135,15 @@ def clock_drift(timestamp: object, received: float) -> float | None:
 
     Understood are ISO 8601 (UTC where it names no zone) and the epoch in seconds or milliseconds.
     """
-    if type(timestamp) is str:
-        try:
+    try:
+        if type(timestamp) is str:
             moment = datetime.fromisoformat(timestamp)
             seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
+        elif type(timestamp) is int or type(timestamp) is float:
+            seconds = timestamp / 1000 if abs(timestamp) >= _EPOCH_MS else float(timestamp)
+        else:
             return None
-    elif type(timestamp) is int or type(timestamp) is float:
-        seconds = timestamp / 1000 if abs(timestamp) >= _EPOCH_MS else float(timestamp)
-    else:
+    except (ValueError, OverflowError):
         return None
     return seconds - received if math.isfinite(seconds) else None
 
@@ -157,26 +154,28 @@ def printable(value: object) -> str | None:
         value = str(value)
     if type(value) is not str:
         return None
-    text = "".join(filter(str.isprintable, value[: 4 * MAX_TEXT])).strip()
-    return text[:MAX_TEXT].rstrip() or None
+    text = value[: 4 * MAX_TEXT]
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    return text.strip()[:MAX_TEXT].rstrip() or None
 
 
 @lru_cache(maxsize=_TOPIC_CACHE)
 def _parse_topic(topic: str) -> _Topic | None:
     match topic.split("/"):
-        case [_, Category.DATALOGGER, kind, number, channel] if _is_level(kind) and _is_level(number):
-            category, address = Category.DATALOGGER, f"{kind}/{number}"
-        case [_, Category.GATEWAY, number, channel] if _is_level(number):
-            category, address = Category.GATEWAY, number
+        case [site, Category.DATALOGGER as category, kind, number, channel]:
+            levels = [kind, number]
+        case [site, Category.GATEWAY as category, number, channel]:
+            levels = [number]
         case _:
             return None
-    if channel not in Channel or not address.isprintable():
+    if channel not in Channel or not is_site_code(site) or not all(map(_is_level, levels)):
         return None
-    return _Topic(device_key(category, ""), address, Channel(channel))
+    return _Topic(device_key(Category(category), ""), "/".join(levels), Channel(channel))
 
 
 def _is_level(text: str) -> bool:
-    return 0 < len(text) <= MAX_TEXT and not any(char in text for char in "/+#\0")
+    return 0 < len(text) <= MAX_TEXT and text.isprintable() and not any(char in text for char in "/+#")
 
 
 def _serial(value: object) -> str | None:
@@ -189,14 +188,21 @@ def _serial(value: object) -> str | None:
     return serial if 0 < len(serial) <= MAX_TEXT and serial.isprintable() else None
 
 
-def _info(data: dict[str, Any]) -> Info:
-    return Info(
+def _timestamp(value: object) -> str | int | float | None:
+    if type(value) is str:
+        return value if len(value) <= MAX_TEXT and value.isprintable() else None
+    return value if type(value) is int or type(value) is float else None
+
+
+def _info(data: dict[str, Any]) -> Info | None:
+    info = Info(
         name=printable(data.get("name")),
         manufacturer=printable(data.get("manufacturer")),
         model=printable(data.get("model")),
         sw_version=printable(data.get("sw_version")) or printable(data.get("firmware")),
         hw_version=printable(data.get("hw_version")),
     )
+    return info if any(info) else None
 
 
 def _why_not_json(payload: bytes) -> IgnoreReason:

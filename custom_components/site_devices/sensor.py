@@ -1,19 +1,27 @@
-"""Sensors: when a device was last heard."""
+"""Sensors: when a device was last heard, and what it reports in numbers and text."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
 
-from homeassistant.components.sensor import SensorDeviceClass, SensorEntity, SensorEntityDescription
+from homeassistant.components.sensor import (
+    RestoreSensor,
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+)
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .entity import DeviceEntity
+from .arrivals import Arrival
+from .classify import classify
+from .entity import DataEntity, DeviceEntity
 from .fleet import DeviceRecord
-from .site import SiteDevicesConfigEntry
+from .readings import Kind, Leaf, is_diagnostic, leaf_of, words
+from .site import Site, SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
@@ -31,19 +39,28 @@ LAST_HEARTBEAT: Final = SensorEntityDescription(
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its last heartbeat."""
+    """Give every device its last heartbeat, and an entity for each number and text it reports."""
     site = entry.runtime_data
 
     @callback
-    def add(records: list[DeviceRecord]) -> None:
-        async_add_entities([LastHeartbeatSensor(site, record, LAST_HEARTBEAT) for record in records])
+    def add(arrivals: list[Arrival]) -> None:
+        entities: list[SensorEntity] = []
+        for record, leaf in arrivals:
+            if leaf is None:
+                entities.append(LastHeartbeatSensor(site, record, LAST_HEARTBEAT.key))
+            elif record.data[leaf].kind is Kind.NUMBER:
+                entities.append(NumberSensor(site, record, leaf))
+            elif record.data[leaf].kind is Kind.TEXT:
+                entities.append(TextSensor(site, record, leaf))
+        async_add_entities(entities)
 
-    site.async_on_new_devices(add)
+    site.async_on_arrival(add)
 
 
 class LastHeartbeatSensor(DeviceEntity, SensorEntity):
     """When the last live heartbeat came, written at each flip and once a minute."""
 
+    entity_description = LAST_HEARTBEAT
     _written = 0.0
 
     @property
@@ -64,3 +81,59 @@ class LastHeartbeatSensor(DeviceEntity, SensorEntity):
         if abs(heard - self._written) >= _WRITTEN_EVERY:
             self._written = heard
             self.async_write_ha_state()
+
+
+class DataSensor(DataEntity, RestoreSensor):
+    """A number or text that a device reports."""
+
+    _attr_native_value: float | str | None = None
+    _kind: Kind
+
+    def take(self, leaf: Leaf) -> bool:
+        """Take a value of this sensor's kind; any other is unknown."""
+        value = leaf.value if leaf.kind is self._kind else None
+        changed = value != self._attr_native_value
+        self._attr_native_value = value
+        return changed
+
+    async def _restore(self) -> None:
+        if last := await self.async_get_last_sensor_data():
+            self.take(leaf_of(last.native_value))
+
+
+class TextSensor(DataSensor):
+    """A text that a device reports."""
+
+    _kind = Kind.TEXT
+
+
+class NumberSensor(DataSensor):
+    """A number that a device reports: its unit and name say what it is."""
+
+    _kind = Kind.NUMBER
+
+    def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
+        """Be what the unit that was heard last says."""
+        super().__init__(site, record, key)
+        self._classify()
+        if is_diagnostic(key):
+            self._attr_entity_category = EntityCategory.DIAGNOSTIC
+            self._attr_entity_registry_enabled_default = False
+
+    def take(self, leaf: Leaf) -> bool:
+        """Take a number, and follow its unit when that is another than before."""
+        changed = super().take(leaf)
+        if leaf.unit is None or leaf.unit == self.point.unit:
+            return changed
+        self.site.data.learn_unit(self.record, self.key, leaf.unit)
+        self._classify()
+        if self.registry_entry:
+            # the user may have chosen a unit that the new class does not know: without this every write would raise
+            self.async_registry_entry_updated()
+        return True
+
+    def _classify(self) -> None:
+        classes = classify(words(self.key), self.point.unit)
+        self._attr_native_unit_of_measurement = classes.unit
+        self._attr_device_class = classes.device_class
+        self._attr_state_class = classes.state_class

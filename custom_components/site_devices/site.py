@@ -19,30 +19,36 @@ from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 
+from .arrivals import AddArrivals, Arrival, Arrivals
 from .const import (
     CONF_SITE_CODE,
+    DEFAULT_DATA_ENTITIES,
+    DEFAULT_DATA_INTERVAL,
     DEFAULT_MAX_DEVICES,
     DEFAULT_NEW_DEVICES,
     DEFAULT_OFFLINE_AFTER,
     NEW_DEVICES_ADD,
+    OPT_DATA_ENTITIES,
+    OPT_DATA_INTERVAL,
     OPT_MAX_DEVICES,
     OPT_NEW_DEVICES,
     OPT_OFFLINE_AFTER,
 )
+from .data import SiteData
 from .deadlines import SLICE, DeadlineTimer
 from .fleet import Change, ChangeKind, DeviceRecord, Fleet
+from .issues import SiteIssues
 from .log import SiteLog
-from .protocol import Heartbeat, IgnoreReason, parse
+from .protocol import Channel, Heartbeat, IgnoreReason, parse
 from .registry import DevicePages
 from .storage import SiteStore
 from .subscription import Subscription
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
-type NewDevices = Callable[[list[DeviceRecord]], None]
 
 _MINUTE: Final = timedelta(minutes=1)
 _MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" while nothing else changes
-_DEVICES_AT_ONCE: Final = 10  # their entities take about as long to add as the loop may be held
+_FLIPS: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE)
 
 
 class Site:
@@ -59,6 +65,16 @@ class Site:
         self.messages = 0  # received since the entry was loaded
         self._store = SiteStore(hass, entry.entry_id)
         self._pages = DevicePages(hass, entry.entry_id, self.code, self.fleet)
+        self._arrivals = Arrivals(hass.loop, self._pages)
+        self._issues = SiteIssues(hass, entry.entry_id, self.code)
+        self.data = SiteData(
+            hass,
+            entry.entry_id,
+            self.fleet,
+            self._issues,
+            on_new=self._arrivals.async_add,
+            on_learned=lambda: self._store.async_schedule_save(self.fleet),
+        )
         self._deadlines = DeadlineTimer(hass.loop, self.fleet, self._apply, lambda: self.messages)
         self._subscription = Subscription(
             hass,
@@ -66,12 +82,11 @@ class Site:
             on_listening=self._listening_changed,
             on_lost=self._availability_changed,
         )
-        self._new_device_listeners: list[NewDevices] = []
-        self._discovered: deque[DeviceRecord] = deque()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._heartbeat_listeners: dict[str, Callable[[], None]] = {}
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._minutes_unsaved = 0
+        self.async_apply_options()
 
     # Life
 
@@ -108,6 +123,10 @@ class Site:
         self.fleet.accept_new = options["accept_new"]
         self.fleet.set_site_offline_after(options["offline_after"])
         self._deadlines.async_arm()
+        self.data.async_apply_options(
+            enabled=self.entry.options.get(OPT_DATA_ENTITIES, DEFAULT_DATA_ENTITIES),
+            interval=self.entry.options.get(OPT_DATA_INTERVAL, DEFAULT_DATA_INTERVAL),
+        )
 
     # What entities ask and hear
 
@@ -117,10 +136,17 @@ class Site:
         return not self._subscription.lost
 
     @callback
-    def async_on_new_devices(self, add: NewDevices) -> None:
-        """Call a platform with the devices known so far, and then with those that are discovered."""
-        add(list(self.fleet.records.values()))
-        self._new_device_listeners.append(add)
+    def async_on_arrival(self, add: AddArrivals) -> None:
+        """Call a platform with what is known so far, and then with what is new."""
+        known = [Arrival(record) for record in self.fleet.records.values()]
+        known += [
+            Arrival(record, key)
+            for record in self.fleet.records.values()
+            for key, point in record.data.items()
+            if not point.removed
+        ]
+        add(known)
+        self._arrivals.async_on_arrival(add)
 
     @callback
     def async_add_listener(self, record: DeviceRecord, changed: Callable[[], None]) -> CALLBACK_TYPE:
@@ -148,6 +174,8 @@ class Site:
             taken = self.fleet.report(message, wall=time.time())
             if isinstance(taken, IgnoreReason):
                 self.log.message_ignored(taken, received.topic)
+            else:
+                self.data.async_take(taken, message.channel, message.data)
             return
         outcome = self.fleet.heartbeat(message, now=self._loop.time(), wall=time.time())
         if isinstance(outcome, IgnoreReason):
@@ -155,6 +183,8 @@ class Site:
             return
         if outcome:
             self._apply(outcome)
+        if len(message.data) - (message.timestamp is not None) > 1:  # more than a serial and a time
+            self.data.async_take(self.fleet.records[message.key], Channel.HEARTBEAT, message.data)
         if self._heartbeat_listeners and (listener := self._heartbeat_listeners.get(message.key)):
             listener()
 
@@ -177,37 +207,20 @@ class Site:
         for record, kind in changes:
             match kind:
                 case ChangeKind.DISCOVERED:
-                    self._discover(record)
+                    self._arrivals.async_add(Arrival(record))
                 case ChangeKind.DESCRIBED | ChangeKind.MOVED:
                     self._pages.async_describe(record)
                 case ChangeKind.CONFLICT:
                     self._deadlines.async_arm()
             if record.online:
                 self._deadlines.async_arm_by(self.fleet.deadline(record))
-            self._notify(record.key)
+            if kind in _FLIPS:
+                self._notify(record.key)
         self._store.async_schedule_save(self.fleet)
 
     def _notify(self, key: str) -> None:
         for listener in self._listeners.get(key, ()):
             listener()
-
-    def _discover(self, record: DeviceRecord) -> None:
-        if not self._discovered:
-            self._loop.call_soon(self._add_discovered)
-        self._discovered.append(record)
-
-    def _add_discovered(self) -> None:
-        """Make pages and entities of what was discovered, for no longer than a slice at once."""
-        slice_end = self._loop.time() + SLICE
-        while self._discovered and not self._subscription.closed:
-            if self._loop.time() >= slice_end:
-                self._loop.call_soon(self._add_discovered)
-                return
-            records = [self._discovered.popleft() for _ in range(min(_DEVICES_AT_ONCE, len(self._discovered)))]
-            for record in records:
-                self._pages.async_create(record)
-            for add in self._new_device_listeners:
-                add(records)
 
     def _write_in_slices(self, keys: deque[str]) -> None:
         slice_end = self._loop.time() + SLICE
@@ -234,6 +247,9 @@ class Site:
     def _silence(self) -> None:
         self._subscription.async_stop()
         self._deadlines.async_stop()
+        self._arrivals.async_stop()
+        self.data.async_stop()
+        self._issues.async_clear()
         while self._unsubscribe:
             self._unsubscribe.pop()()
 

@@ -15,6 +15,7 @@ from homeassistant.helpers.storage import Store
 from .const import DOMAIN
 from .fleet import DeviceRecord, Fleet
 from .protocol import Info
+from .readings import DataPoint, Kind
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,10 +84,15 @@ def _device(record: DeviceRecord) -> dict[str, Any]:
         device["info"] = info
     if record.rivals:
         device["rivals"] = list(record.rivals)
+    if record.data:
+        device["data"] = record.data
     return device
 
 
 def _record(device: dict[str, Any]) -> DeviceRecord:
     plain = {name: device[name] for name in _PLAIN_FIELDS if name in device}
     rivals = dict.fromkeys(device["rivals"], 0.0) if "rivals" in device else None
-    return DeviceRecord(**plain, info=Info(**device.get("info", {})), rivals=rivals)
+    data = {
+        key: DataPoint(Kind(kind), unit, removed) for key, (kind, unit, removed) in device.get("data", {}).items()
+    }
+    return DeviceRecord(**plain, info=Info(**device.get("info", {})), rivals=rivals, data=data)

@@ -1,0 +1,117 @@
+"""Readings: a data payload becomes its leaves, each with a key, a kind, a value and perhaps a unit.
+
+In: the JSON object of an input, output or heartbeat. Out: `{key: Leaf}`; nothing raises, and every value that gets out
+can be a state of Home Assistant. Knows no Home Assistant.
+
+A key is `in/`, `out/` or `hb/` and the path: `{"phase": {"l1": 230}}` on input is `in/phase.l1`. In the names `%`, `/` and
+`.` are percent-encoded, so that no two leaves share a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from itertools import islice
+import math
+from typing import Any, Final, NamedTuple
+
+from .protocol import Channel, printable
+
+MAX_LEAVES: Final = 1_000  # of one message: ten times what a device's page takes, so that a flood is not looked at
+_MAX_DEPTH: Final = 4
+_MAX_NAME: Final = 64  # characters
+_MAX_STATE: Final = 255  # characters, Home Assistant's own limit
+_MAX_NUMBER: Final = 2**63 - 1  # beyond, Home Assistant can't save a state, and with it none of all the others
+_PREFIXES: Final = {Channel.HEARTBEAT: "hb/", Channel.INPUT: "in/", Channel.OUTPUT: "out/"}
+_ENCODED: Final = str.maketrans({"%": "%25", "/": "%2F", ".": "%2E"})
+_NO_DATA: Final = frozenset(("serial_number", "timestamp"))
+_NO_HEARTBEAT_DATA: Final = _NO_DATA | {"name", "manufacturer", "model", "sw_version", "firmware", "hw_version"}
+
+
+class Kind(StrEnum):
+    """What a leaf is; its entity stays what it was at first."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+
+
+class Leaf(NamedTuple):
+    """One value of a payload. `kind` is None where there is none: null, an array, an object."""
+
+    kind: Kind | None
+    value: float | bool | str | None  # None: it says nothing, or nothing that can be a state
+    unit: str | None = None  # 1 to 64 printable characters, as the device spells it
+
+
+_NOTHING: Final = Leaf(None, None)
+
+
+class DataPoint(NamedTuple):
+    """A leaf that was seen and has, or had, an entity."""
+
+    kind: Kind
+    unit: str | None = None  # the last that was heard
+    removed: bool = False  # the user removed the entity
+
+
+def leaves(channel: Channel, data: Mapping[str, Any]) -> dict[str, Leaf]:
+    """Return the leaves of a payload by key: all of an input or output, the numbers of a heartbeat."""
+    if channel is not Channel.HEARTBEAT:
+        return dict(islice(_walk(_PREFIXES[channel], data, _NO_DATA, 1), MAX_LEAVES))
+    if _NO_HEARTBEAT_DATA.issuperset(data):
+        return {}
+    found = islice(_walk(_PREFIXES[channel], data, _NO_HEARTBEAT_DATA, 1), MAX_LEAVES)
+    return {key: leaf for key, leaf in found if leaf.kind is Kind.NUMBER}
+
+
+def is_diagnostic(key: str) -> bool:
+    """Tell whether a leaf is a heartbeat's, which tells of the device itself."""
+    return key.startswith(_PREFIXES[Channel.HEARTBEAT])
+
+
+def is_output(key: str) -> bool:
+    """Tell whether a leaf is of the output channel."""
+    return key.startswith(_PREFIXES[Channel.OUTPUT])
+
+
+def words(key: str) -> str:
+    """Return a leaf's path in words: `phase l1` for `in/phase.l1`."""
+    path = key.partition("/")[2].replace(".", " ").replace("_", " ")
+    for char, code in (("/", "%2F"), (".", "%2E"), ("%", "%25")):
+        path = path.replace(code, char)
+    return " ".join(path.split())
+
+
+
+
+def leaf_of(value: object) -> Leaf:
+    """Return a single value as a leaf."""
+    if type(value) is float or type(value) is int:
+        return Leaf(Kind.NUMBER, value if math.isfinite(value) and abs(value) <= _MAX_NUMBER else None)
+    if type(value) is bool:
+        return Leaf(Kind.BOOLEAN, value)
+    if type(value) is str:
+        return Leaf(Kind.TEXT, _text(value))
+    return _NOTHING
+
+
+def _walk(prefix: str, data: Mapping[str, Any], skipped: frozenset[str], depth: int) -> Iterator[tuple[str, Leaf]]:
+    for name, value in data.items():
+        if name in skipped or not 0 < len(name) <= _MAX_NAME or not name.isprintable() or not name.strip():
+            continue
+        key = prefix + name.translate(_ENCODED)
+        if type(value) is not dict:
+            yield key, leaf_of(value)
+        elif "value" in value and value.keys() <= {"value", "unit"}:
+            yield key, leaf_of(value["value"])._replace(unit=printable(value.get("unit")))
+        else:
+            yield key, _NOTHING
+            if depth < _MAX_DEPTH:
+                yield from _walk(f"{key}.", value, frozenset(), depth + 1)
+
+
+def _text(value: str) -> str:
+    """Return text that Home Assistant can save: no lone surrogate, no control character."""
+    text = value[:_MAX_STATE]
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
