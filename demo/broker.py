@@ -1,0 +1,174 @@
+"""An MQTT broker on a free loopback port, with faults on demand. Standard library only.
+
+Mosquitto, as users run it; where it is not installed, the embedded broker that comes by pip (`iotcore`): enough to
+look at the demo, but without access lists and without persistence.
+"""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
+from typing import Self
+
+from .process import LOOPBACK, Child, StartError, free_port, signals_held, wait_for_port
+
+STARTS_WITHIN = 10.0  # seconds; it takes 0.1
+SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # often missing from a plain user's PATH
+
+
+class Broker:
+    """A broker in a `with` block: it runs inside, and leaves nothing behind."""
+
+    host = LOOPBACK
+
+    def __init__(
+        self,
+        *,
+        users: Mapping[str, str] | None = None,
+        acl: str | None = None,
+        persistent: bool = False,
+        settings: Sequence[str] = (),
+    ) -> None:
+        """Prepare; nothing runs before `start`.
+
+        Args:
+            users: Passwords by user name; without any, everybody may connect.
+            acl: The text of a Mosquitto access list.
+            persistent: Whether retained messages outlive a restart.
+            settings: Further lines for mosquitto.conf.
+        """
+        with signals_held():
+            self._folder = TemporaryDirectory(prefix="site_devices-broker-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self.log = self.folder / "broker.log"
+        self.port = free_port()
+        self.users = dict(users or {})
+        self._child: Child | None = None
+        if program := _find("mosquitto"):
+            self.name = "Mosquitto"
+            self.protocol = "5"
+            self._command = [program, "-c", str(self._mosquitto_conf(acl, persistent, settings))]
+        elif find_spec("iotcore"):
+            if acl or persistent or settings:
+                raise StartError("This needs Mosquitto, which is not installed.")
+            self.name = "iotcore"
+            self.protocol = "3.1.1"  # its listeners speak one version each
+            self._command = [sys.executable, "-m", "iotcore", "--config", str(self._iotcore_toml())]
+        else:
+            raise StartError("There is no MQTT broker here: install Mosquitto, or the Python package iotcore.")
+
+    def __enter__(self) -> Self:
+        """Start the broker."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the broker and remove its folder."""
+        self.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives; a frozen one does, too."""
+        return self._child is not None and self._child.exit_code is None
+
+    def start(self) -> None:
+        """Start it, always on the same port; harmless if it runs."""
+        if self.is_running:
+            return
+        self._child = Child(self._command, log=self.log)
+        wait_for_port(self.port, self._child, name=self.name, log=self.log, within=STARTS_WITHIN)
+
+    def stop(self) -> None:
+        """End it as a system does: clients see their connection closed."""
+        if self._child:
+            self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        if self._child:
+            self._child.kill()
+            self._child = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, and nothing is answered."""
+        if self._child:
+            self._child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        if self._child:
+            self._child.send(signal.SIGCONT)
+
+    def connections(self, client_id: str) -> int | None:
+        """How often a client has connected so far; None if this broker keeps no log of it."""
+        if self.name != "Mosquitto":
+            return None
+        return self.log.read_text(encoding="utf-8", errors="replace").count(f" as {client_id} (")
+
+    def close(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop()
+        self._folder.cleanup()
+
+    def _mosquitto_conf(self, acl: str | None, persistent: bool, settings: Sequence[str]) -> Path:
+        lines = [f"listener {self.port} {self.host}", f"allow_anonymous {'false' if self.users else 'true'}"]
+        if os.geteuid() == 0:
+            lines.append("user root")  # else it changes to a user who can't read its own folder here
+        if self.users:
+            lines.append(f"password_file {self._password_file()}")
+        if acl is not None:
+            file = self.folder / "acl"
+            file.write_text(acl, encoding="utf-8")
+            file.chmod(0o600)
+            lines.append(f"acl_file {file}")
+        if persistent:
+            lines += ["persistence true", f"persistence_location {self.folder}/"]
+        conf = self.folder / "mosquitto.conf"
+        conf.write_text("\n".join([*lines, *settings, ""]), encoding="utf-8")
+        return conf
+
+    def _password_file(self) -> Path:
+        tool = _find("mosquitto_passwd")
+        if tool is None:
+            raise StartError("mosquitto_passwd is missing; it belongs to Mosquitto.")
+        file = self.folder / "passwords"
+        file.touch(mode=0o600)
+        for user, password in self.users.items():
+            subprocess.run([tool, "-b", str(file), user, password], check=True, capture_output=True)
+        return file
+
+    def _iotcore_toml(self) -> Path:
+        lines = [
+            "id = 0",
+            "[router]",
+            "id = 0",
+            "max_connections = 100",
+            "max_outgoing_packet_count = 200",
+            "max_segment_size = 104857600",
+            "max_segment_count = 10",
+            "[v4.1]",
+            'name = "v4-1"',
+            f'listen = "{self.host}:{self.port}"',
+            "next_connection_delay_ms = 1",
+            "[v4.1.connections]",
+            "connection_timeout_ms = 60000",
+            "max_payload_size = 1048576",
+            "max_inflight_count = 100",
+            "dynamic_filters = true",
+        ]
+        if self.users:
+            lines.append("[v4.1.connections.auth]")
+            lines += [f'"{user}" = "{password}"' for user, password in self.users.items()]
+        toml = self.folder / "iotcore.toml"
+        toml.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        return toml
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_PATHS]))

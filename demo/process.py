@@ -1,0 +1,147 @@
+"""A child process that never outlives us. Standard library only.
+
+In: a command. Out: its process group, started, watched and ended, whatever happens in between: the end of a `with`
+block, an error, Ctrl-C, SIGTERM, the end of the interpreter, and, where `setpriv` is at hand, a SIGKILL of ours.
+"""
+
+import atexit
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+import os
+from pathlib import Path
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from types import FrameType
+
+LOOPBACK = "127.0.0.1"
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StartError(Exception):
+    """A part of the stack did not come up; the text tells why, and what to do."""
+
+
+class Child:
+    """One process in a group of its own, so that Ctrl-C in a terminal reaches us first, and its children go with it."""
+
+    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start the process; what it prints is appended to `log`."""
+        with signals_held(), log.open("ab") as output:
+            # Bound to the life of the thread that starts it: only the main thread is sure to last.
+            setpriv = shutil.which("setpriv") if threading.current_thread() is threading.main_thread() else None
+            prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+            self._process = subprocess.Popen(
+                [*prefix, *command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            atexit.register(self.kill)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the id of its group as well."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, or None while it runs."""
+        return self._process.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group; harmless when it is gone."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def stop(self, within: float = 10.0) -> int:
+        """Ask it to end, and kill it if it takes longer; returns the exit code."""
+        self.send(signal.SIGCONT)
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+        return self.kill()
+
+    def kill(self) -> int:
+        """End it and its whole group at once; returns the exit code."""
+        if self._process.poll() is None or _group_exists(self.pid):
+            self.send(signal.SIGKILL)
+        atexit.unregister(self.kill)
+        return self._process.wait()
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses.
+
+    Below the range that systems take for outgoing connections: else one of those could take the port while a broker
+    is away, even a client that retries on it (a TCP connection to itself).
+    """
+    while True:
+        port = random.randint(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+
+
+def wait_for_port(port: int, child: Child, *, name: str, log: Path, within: float) -> None:
+    """Wait until the child takes connections on a port, or raise a StartError that quotes its log."""
+    deadline = time.monotonic() + within
+    while child.exit_code is None and time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+            return
+        time.sleep(0.02)
+    why = f"did not listen within {within:.0f} s" if child.exit_code is None else f"ended with code {child.exit_code}"
+    raise StartError(f"{name} {why}. The end of its log:\n{tail(log)}")
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, if there is one."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-lines:]) or "(nothing)"
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Put Ctrl-C and the like off to the end of the block: between a fork and its bookkeeping they would orphan it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are delivered to the main thread only
+        return
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+
+    before = {number: signal.signal(number, hold) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in held:
+            signal.raise_signal(number)
+
+
+def exit_on_signals() -> None:
+    """Make Ctrl-C, SIGTERM and a closed terminal end this program through its `with` blocks, and only once."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for each in ENDINGS:
+            signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not break into the clean-up
+        raise SystemExit(128 + number)
+
+    for each in ENDINGS:
+        signal.signal(each, leave)

@@ -1,0 +1,46 @@
+"""Broker, Home Assistant and fleet, started in order and ended in the opposite one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from simulator.connection import Connection
+from simulator.devices import make_devices
+from simulator.fleet import Fleet
+
+from . import seed
+from .broker import Broker
+from .home_assistant import HomeAssistant
+
+SITE = "sito_001"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The three parts, all running; `connection` is the fleet's."""
+
+    broker: Broker
+    home_assistant: HomeAssistant
+    connection: Connection
+    fleet: Fleet
+
+
+def _quiet(text: str) -> None:
+    """Say nothing."""
+
+
+@contextmanager
+def running_stack(
+    *, dataloggers: int = 20, gateways: int = 2, interval: float = 10.0, say: Callable[[str], None] = _quiet
+) -> Iterator[Stack]:
+    """Run the stack for the length of a `with` block; `say` hears of each step."""
+    devices = make_devices(SITE, dataloggers=dataloggers, gateways=gateways)
+    with Broker() as broker:
+        say(f"MQTT broker ({broker.name}) runs on {broker.host}:{broker.port}")
+        with Connection(broker.host, broker.port, client_id="simulator") as connection:
+            fleet = Fleet(devices, connection.publish, interval=interval)
+            mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol)
+            say("Home Assistant starts; the very first time takes a minute")
+            with fleet, HomeAssistant([mqtt, seed.site_entry(SITE)]) as home_assistant:
+                say(f"Home Assistant runs on {home_assistant.url}")
+                yield Stack(broker, home_assistant, connection, fleet)

@@ -1,0 +1,79 @@
+"""The broker does what fault tests ask of it, and leaves nothing behind."""
+
+from collections.abc import Callable, Iterator
+import shutil
+import time
+
+import pytest
+
+from demo.broker import Broker
+from simulator.connection import BrokerError, Connection
+
+pytestmark = [
+    pytest.mark.usefixtures("socket_enabled"),
+    pytest.mark.skipif(shutil.which("mosquitto", path="/usr/sbin:/usr/bin") is None, reason="needs Mosquitto"),
+]
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def broker(socket_enabled: None) -> Iterator[Broker]:
+    with Broker() as broker:
+        yield broker
+
+
+def test_it_removes_what_it_made(socket_enabled: None) -> None:
+    seen = []
+    with Broker() as broker:
+        seen.append((broker.is_running, broker.folder.exists()))
+    seen.append((broker.is_running, broker.folder.exists()))
+    assert seen == [(True, True), (False, False)]
+
+
+@pytest.mark.parametrize("end", [Broker.stop, Broker.kill])
+def test_it_comes_back_on_the_same_port(broker: Broker, end: Callable[[Broker], None]) -> None:
+    port = broker.port
+    with Connection(broker.host, broker.port, client_id="probe") as connection:
+        assert connection.publish("a", "b")
+        end(broker)
+        wait_for(lambda: connection.losses == 1)
+        assert not connection.publish("a", "b")
+        broker.start()
+        assert broker.port == port
+        wait_for(lambda: connection.is_up)
+    assert broker.connections("probe") == 2
+    assert broker.connections("nobody") == 0
+
+
+def test_a_frozen_broker_keeps_connections_and_answers_nobody(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.connection.ANSWER_WITHIN", 0.3)
+    with Connection(broker.host, broker.port) as connection:
+        broker.freeze()
+        with pytest.raises(BrokerError, match="does not answer"):
+            Connection(broker.host, broker.port).open()
+        assert connection.is_up
+        broker.thaw()
+        with Connection(broker.host, broker.port) as second:
+            assert second.is_up
+    assert connection.losses == 0
+
+
+def test_users_need_their_password(socket_enabled: None) -> None:
+    with Broker(users={"fleet": "secret"}, acl="user fleet\ntopic write sito_001/#\n", persistent=True) as broker:
+        with Connection(broker.host, broker.port, username="fleet", password="secret") as connection:
+            assert connection.is_up
+        for password in ("wrong", None):
+            with pytest.raises(BrokerError, match=r"refused.*\n.*--password"):
+                Connection(broker.host, broker.port, username="fleet", password=password).open()
+
+
+def test_a_port_without_a_broker(broker: Broker) -> None:
+    broker.stop()
+    with pytest.raises(BrokerError, match=str(broker.port)):
+        Connection(broker.host, broker.port).open()

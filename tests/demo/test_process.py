@@ -1,0 +1,133 @@
+"""Child processes never outlive us, however we end."""
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from demo.process import Child, StartError, free_port, signals_held, tail, wait_for_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def is_alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+SLEEPER = python("import time; time.sleep(60)")
+STUBBORN = """
+    import signal, time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+PARENT = """
+    import subprocess, sys, time
+    print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def test_stop(log: Path) -> None:
+    child = Child(SLEEPER, log=log)
+    assert is_alive(child.pid)
+    assert child.stop() == child.exit_code == -signal.SIGTERM
+    assert child.stop() == -signal.SIGTERM
+
+
+def test_a_stubborn_child_is_killed(log: Path) -> None:
+    child = Child(python(STUBBORN), log=log)
+    wait_for(lambda: "ready" in tail(log))
+    assert child.stop(within=0.2) == -signal.SIGKILL
+
+
+def test_a_frozen_child_is_stopped(log: Path) -> None:
+    child = Child(SLEEPER, log=log)
+    child.send(signal.SIGSTOP)
+    assert child.stop() == -signal.SIGTERM
+
+
+def test_its_children_go_with_it(log: Path) -> None:
+    child = Child(python(PARENT), log=log)
+    wait_for(lambda: tail(log).isdecimal())
+    grandchild = int(tail(log))
+    assert is_alive(grandchild)
+    child.stop()
+    wait_for(lambda: not is_alive(grandchild))
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_it_ends_with_us(end: signal.Signals, tmp_path: Path, log: Path) -> None:
+    pid_file = tmp_path / "pid"
+    program = f"""
+        import pathlib, sys, time
+        from demo.process import Child, exit_on_signals
+        exit_on_signals()
+        child = Child([sys.executable, "-c", "import time; time.sleep(60)"], log=pathlib.Path({str(log)!r}))
+        pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
+        time.sleep(60)
+    """
+    ours = subprocess.Popen(python(program), cwd=ROOT)
+    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "")
+    child = int(pid_file.read_text())
+    assert is_alive(child)
+    ours.send_signal(end)
+    assert ours.wait(10) == (-end if end is signal.SIGKILL else 128 + end)
+    wait_for(lambda: not is_alive(child))
+
+
+def test_a_held_signal_comes_later() -> None:
+    heard: list[str] = []
+    before = signal.signal(signal.SIGHUP, lambda *_: heard.append("signal"))
+    try:
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+            heard.append("end of the block")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heard == ["end of the block", "signal"]
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_free_ports_are_free_and_not_for_outgoing_connections() -> None:
+    port = free_port()
+    assert 20_000 <= port <= 30_000
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_child_that_does_not_listen_is_quoted(log: Path) -> None:
+    child = Child(python("print('no such option'); raise SystemExit(3)"), log=log)
+    with pytest.raises(StartError, match=r"Thing ended with code 3(.|\n)*no such option"):
+        wait_for_port(free_port(), child, name="Thing", log=log, within=5)
+    child.kill()
+
+
+def test_a_log_that_is_not_there(tmp_path: Path) -> None:
+    assert tail(tmp_path / "none") == "(nothing)"

@@ -1,0 +1,87 @@
+"""A seeded Home Assistant knows its login, its token and its entries."""
+
+from base64 import b64decode
+import json
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import jwt
+import pytest
+import yaml
+
+from demo import seed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    components = tmp_path / "components"
+    components.mkdir()
+    config = tmp_path / "config"
+    config.mkdir()
+    entries = [seed.mqtt_entry("127.0.0.1", 1234), seed.site_entry("sito_001")]
+    seed.write(config, port=8123, entries=entries, components=components)
+    return config
+
+
+def stored(folder: Path, key: str) -> Any:
+    document = json.loads((folder / ".storage" / key).read_text())
+    assert document["key"] == key
+    return document["data"]
+
+
+def test_the_login_works(folder: Path) -> None:
+    (user,) = stored(folder, "auth_provider.homeassistant")["users"]
+    assert user["username"] == seed.USERNAME
+    assert bcrypt.checkpw(seed.PASSWORD.encode(), b64decode(user["password"]))
+    auth = stored(folder, "auth")
+    assert auth["credentials"][0]["data"] == {"username": seed.USERNAME}
+    assert auth["credentials"][0]["user_id"] == auth["users"][0]["id"]
+    assert auth["users"][0]["is_owner"]
+
+
+def test_the_access_token_belongs_to_the_owner(folder: Path) -> None:
+    (token,) = stored(folder, "auth")["refresh_tokens"]
+    claims = jwt.decode(seed.access_token(), token["jwt_key"], algorithms=["HS256"])
+    assert claims["iss"] == token["id"]
+    assert token["user_id"] == stored(folder, "auth")["users"][0]["id"]
+
+
+def test_the_entries(folder: Path) -> None:
+    mqtt, site = stored(folder, "core.config_entries")["entries"]
+    assert (mqtt["domain"], mqtt["version"]) == ("mqtt", 2)
+    assert {"broker": "127.0.0.1", "port": 1234, "protocol": "5"}.items() <= mqtt["data"].items()
+    assert "username" not in mqtt["data"]
+    assert (site["domain"], site["title"], site["unique_id"]) == ("site_devices", "sito_001", "sito_001")
+    assert site["data"] == {"site_code": "sito_001"}
+    assert (site["version"], site["minor_version"]) == (1, 1)
+    assert mqtt["entry_id"] != site["entry_id"]
+
+
+def test_an_mqtt_entry_with_a_login() -> None:
+    data = seed.mqtt_entry("127.0.0.1", 1, protocol="3.1.1", username="ha", password="secret")["data"]
+    assert (data["protocol"], data["username"], data["password"]) == ("3.1.1", "ha", "secret")
+
+
+def test_it_listens_on_loopback_only(folder: Path) -> None:
+    http = stored(folder, "http")
+    assert http["stable"]["server_host"] == ["127.0.0.1"]
+    assert http["stable"]["server_port"] == 8123
+    assert http["pending"] is None
+
+
+def test_it_is_onboarded(folder: Path) -> None:
+    assert set(stored(folder, "onboarding")["done"]) == {"user", "core_config", "analytics", "integration"}
+
+
+def test_the_custom_components_are_those_of_the_checkout(folder: Path) -> None:
+    assert (folder / "custom_components").resolve() == (folder.parent / "components").resolve()
+
+
+def test_the_yaml(folder: Path) -> None:
+    configuration = yaml.safe_load((folder / "configuration.yaml").read_text())
+    # A block for http would be on trial for five minutes, and then end Home Assistant.
+    assert not {"http", "mqtt"} & configuration.keys()
+    dashboards = configuration["lovelace"]["dashboards"]
+    assert all("-" in key and (folder / dashboards[key]["filename"]).exists() for key in dashboards)
+    assert yaml.safe_load((folder / "demo-fleet.yaml").read_text())["views"]
