@@ -58,40 +58,46 @@ class DeadlineTimer:
             self._timer.cancel()
         self._timer = None
         if deadline is not None and self._turn is None:
-            self._timer = self._loop.call_at(deadline, self._wake, deadline)
+            due = max(deadline, self._loop.time())  # one that is overdue already makes no late timer
+            self._timer = self._loop.call_at(due, self._wake, due)
 
-    def _wake(self, deadline: float) -> None:
+    def _wake(self, due: float) -> None:
         self._timer = None
-        now = self._loop.time()
-        if now - deadline > _BLIND:
-            self._fleet.forgive(now - deadline, now)
-        due = self._fleet.next_deadline()
-        if due is None or due > now:
-            self._arm(due)
+        now = self._look(due)
+        deadline = self._fleet.next_deadline()
+        if deadline is None or deadline > now:
+            self._arm(deadline)
         else:
-            self._give_turn(now + _PATIENCE)
+            # what call_soon queues runs before what the same turn reads: now, only the next turn is a whole one
+            self._turn = self._loop.call_soon(self._turn_begins, now, now + _PATIENCE)
 
-    def _give_turn(self, until: float) -> None:
-        # what call_soon queues runs before what the same turn reads: only the second one comes after a whole turn
-        self._turn = self._loop.call_soon(self._turn_begins, until, self._messages())
+    def _turn_begins(self, queued: float, until: float) -> None:
+        now = self._look(queued)
+        self._turn = self._loop.call_soon(self._turn_over, now, until, self._messages())
 
-    def _turn_begins(self, until: float, messages: int) -> None:
-        self._turn = self._loop.call_soon(self._turn_over, until, messages)
-
-    def _turn_over(self, until: float, messages: int) -> None:
-        if self._messages() - messages >= _BURST and self._loop.time() < until:
-            self._give_turn(until)
+    def _turn_over(self, began: float, until: float, messages: int) -> None:
+        now = self._look(began)
+        if self._messages() - messages >= _BURST and now < until:
+            self._turn_begins(now, until)
         else:
-            self._apply_overdue()
+            self._apply_overdue(now, began)
 
-    def _apply_overdue(self) -> None:
-        now = self._loop.time()
+    def _apply_overdue(self, queued: float, began: float) -> None:
+        """Apply what was overdue when the last turn began: what fell due since has had no turn of its own."""
+        now = self._look(queued)
         slice_end = now + SLICE
-        while changes := self._fleet.expire(now):
+        while changes := self._fleet.expire(began):
             self._apply(changes)
             now = self._loop.time()
             if now >= slice_end:
-                self._turn = self._loop.call_soon(self._apply_overdue)
+                self._turn = self._loop.call_soon(self._apply_overdue, now, began)
                 return
         self._turn = None
         self.async_arm()
+
+    def _look(self, expected: float) -> float:
+        """Return the time. If the loop was blind since it was to call us, every deadline moves by as much."""
+        now = self._loop.time()
+        if now - expected > _BLIND:
+            self._fleet.forgive(now - expected, now)
+        return now

@@ -1,0 +1,549 @@
+"""The one timer of a site, in an event loop whose clock moves only when the test lets it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from itertools import pairwise
+import time
+from typing import Any
+
+import pytest
+
+from custom_components.site_devices.deadlines import SLICE, DeadlineTimer
+from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
+from custom_components.site_devices.protocol import Heartbeat
+
+OFFLINE_AFTER = 30.0
+TOLERANCE = 1e-6
+
+
+class SlowMotion(asyncio.BaseEventLoop):
+    """asyncio's own turns: what was queued runs first, then what can be read, then what is due.
+
+    Its clock stands still but for waiting, and for what a test says that something takes.
+    """
+
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _run_once: Callable[[], None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.socket: deque[Callable[[], None] | None] = deque()  # what one turn after the other can read
+        self._selector = self
+        self._end = self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, and then everything happen that it has set off."""
+        self._end = self.now + seconds
+        self._run_once()
+        while self.now < self._end - TOLERANCE or self._ready:
+            self._run_once()
+
+    def block(self, seconds: float, *, after: float = 0.0) -> None:
+        """Let something else hold the loop."""
+        self.call_later(after, self.hold, seconds)
+
+    def timers(self) -> list[float]:
+        """Return what is armed."""
+        return [timer.when() for timer in self._scheduled if not timer.cancelled()]
+
+    def select(self, timeout: float | None) -> list[Callable[[], None]]:
+        if timeout is None or timeout > 0:
+            remaining = max(self._end - self.now, 0.0)
+            self.now += remaining if timeout is None else min(timeout, remaining)
+        read = self.socket.popleft() if self.socket else None
+        return [read] if read else []
+
+    def _process_events(self, events: list[Callable[[], None]]) -> None:
+        for event in events:
+            self.call_soon(event)
+
+    def hold(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Clockwork:
+    """A fleet and its timer, joined as a site joins them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> None:
+        self.loop = loop
+        self.began = loop.time()
+        self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
+        self.fleet.resume(self.began)
+        self.timer = DeadlineTimer(loop, self.fleet, self._apply, lambda: self.messages)
+        self.messages = 0
+        self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
+        self.when_one_flips: Callable[[], None] = lambda: None
+
+    def beat(self, *serials: str) -> None:
+        for serial in serials:
+            self.messages += 1
+            heartbeat = Heartbeat(f"gateway/{serial}", "1", retained=False, timestamp=None, info=None, data={})
+            changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
+            assert not isinstance(changes, str)
+            for record, kind in changes:
+                if kind in {ChangeKind.DISCOVERED, ChangeKind.ONLINE}:
+                    self.timer.async_arm_by(self.fleet.deadline(record))
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        for record, kind in changes:
+            if kind is ChangeKind.OFFLINE:
+                self.offline[record.serial] = self.loop.time() - self.began
+        self.when_one_flips()
+
+
+@pytest.fixture
+def loop() -> Generator[SlowMotion]:
+    loop = SlowMotion()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def site(loop: SlowMotion) -> Clockwork:
+    return Clockwork(loop)
+
+
+def at(seconds: float) -> Any:
+    """Return a time to compare with."""
+    return pytest.approx(seconds, abs=0.001)
+
+
+# When
+
+
+def test_a_device_is_offline_at_its_deadline(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(29.99)
+    assert not site.offline
+    loop.run(0.02)
+    assert site.offline == {"A": at(30)}
+
+
+def test_each_heartbeat_gives_a_full_deadline(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A", "B")
+    loop.run(20)
+    site.beat("A")
+    loop.run(20)
+    assert site.offline == {"B": at(30)}
+    loop.run(20)
+    assert site.offline == {"B": at(30), "A": at(50)}
+
+
+def test_one_timer_serves_all_and_stands_at_the_oldest(loop: SlowMotion, site: Clockwork) -> None:
+    for number in range(500):
+        loop.run(0.01)
+        site.beat(str(number))
+    assert loop.timers() == [at(1000.01 + OFFLINE_AFTER)]
+
+
+def test_a_heartbeat_leaves_the_timer_alone(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A", "B")
+    armed = loop.timers()
+    loop.run(10)
+    site.beat("A", "B")
+    assert loop.timers() == armed
+
+
+def test_without_anybody_online_nothing_is_armed(loop: SlowMotion, site: Clockwork) -> None:
+    site.timer.async_arm()
+    assert loop.timers() == []
+    site.beat("A")
+    loop.run(40)
+    assert site.offline
+    assert loop.timers() == []
+
+
+def test_a_shorter_deadline_of_a_newcomer_goes_first(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A", "B")
+    loop.run(40)
+    site.fleet.set_offline_after(["gateway/B"], 5)
+    site.offline.clear()
+    site.beat("A")
+    site.beat("B")
+    assert loop.timers() == [at(1045)]
+    loop.run(6)
+    assert site.offline == {"B": at(45)}
+    assert loop.timers() == [at(1070)]
+
+
+def test_a_longer_deadline_of_a_newcomer_waits(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(10)
+    site.beat("B")
+    assert loop.timers() == [at(1030)]
+
+
+def test_a_shortened_deadline_flips_at_once_all_that_are_overdue_by_it(loop: SlowMotion, site: Clockwork) -> None:
+    for serial in "ABC":
+        site.beat(serial)
+        loop.run(8)
+    site.fleet.set_site_offline_after(10)
+    site.timer.async_arm()
+    loop.run()
+    assert site.offline == {"A": at(24), "B": at(24)}
+    loop.run(3)
+    assert site.offline == {"A": at(24), "B": at(24), "C": at(26)}
+
+
+def test_a_lengthened_deadline_counts_from_the_last_heartbeat(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(20)
+    site.fleet.set_site_offline_after(60)
+    site.timer.async_arm()
+    loop.run(100)
+    assert site.offline == {"A": at(60)}
+
+
+def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(29)
+    site.fleet.pause()
+    site.timer.async_arm()
+    assert loop.timers() == []
+    loop.run(1000)
+    assert not site.offline
+    site.fleet.resume(loop.time())
+    site.timer.async_arm()
+    loop.run(100)
+    assert site.offline == {"A": at(1029 + OFFLINE_AFTER)}
+
+
+# Nobody is called offline before what had arrived was read
+
+
+def test_a_heartbeat_that_has_arrived_by_the_deadline_counts(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(29.99)
+    loop.socket.extend([None, lambda: site.beat("A")])  # not read before the turn that follows the timer's
+    loop.run(0.02)
+    assert not loop.socket
+    assert not site.offline
+
+
+def test_only_one_turn_is_given_while_little_comes_in(loop: SlowMotion, site: Clockwork) -> None:
+    def some_messages() -> None:
+        site.messages += 99
+
+    site.beat("A")
+    loop.run(29.99)
+    loop.socket.extend([None] + 3 * [some_messages] + [lambda: site.beat("A")])
+    loop.run(0.02)
+    assert site.offline == {"A": at(30)}
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 10])
+def test_while_messages_come_in_bursts_further_turns_are_given(loop: SlowMotion, site: Clockwork, turns: int) -> None:
+    def burst() -> None:
+        site.messages += 100
+
+    site.beat("A")
+    loop.run(29.99)
+    loop.socket.extend([None, *turns * [burst], lambda: site.beat("A")])
+    loop.run(29.99)
+    assert not site.offline
+    loop.socket.extend([None, *turns * [burst], None, lambda: site.beat("A")])
+    loop.run(0.02)
+    assert site.offline == {"A": at(60)}
+
+
+def test_bursts_without_end_put_a_deadline_off_for_one_second(loop: SlowMotion, site: Clockwork) -> None:
+    def burst() -> None:
+        site.messages += 100
+        loop.now += 0.01
+
+    site.beat("A")
+    loop.run(29.99)
+    loop.socket.extend(500 * [burst])
+    loop.run(0.02)
+    assert site.offline == {"A": pytest.approx(31, abs=0.03)}
+
+
+def test_what_falls_due_while_bursts_are_read_is_not_put_off_for_longer(loop: SlowMotion, site: Clockwork) -> None:
+    def burst() -> None:
+        site.messages += 100
+        loop.now += 0.01
+
+    site.beat("A")
+    loop.run(0.9)
+    site.beat("B")
+    loop.run(29.09)
+    loop.socket.extend(500 * [burst])
+    loop.run(0.02)
+    assert site.offline == {"A": pytest.approx(31, abs=0.03), "B": pytest.approx(31, abs=0.03)}
+
+
+def test_what_falls_due_in_the_turn_itself_gets_a_turn_of_its_own(loop: SlowMotion, site: Clockwork) -> None:
+    """Its heartbeat may have arrived while something else held the loop, and not have been read yet."""
+    site.beat("A")
+    loop.run(1)
+    site.beat("B")
+    loop.run(28.99)
+    loop.socket.extend([None, lambda: loop.hold(1.5), lambda: site.beat("B")])
+    loop.run(0.02)
+    assert site.offline == {"A": at(31.5)}
+
+
+# A blind loop
+
+
+def test_a_timer_that_comes_late_moves_every_deadline_by_its_lateness(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(3)
+    site.beat("B")
+    loop.run(26)
+    loop.block(5)  # from 29 to 34: the timer of A comes 4 s late
+    loop.run(20)
+    assert site.offline == {"A": at(34), "B": at(37)}
+
+
+def test_nobodys_deadline_moves_beyond_a_full_one(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A", "B")
+    loop.run(29)
+    site.beat("B")
+    loop.block(20)  # from 29 to 49
+    loop.run(60)
+    assert site.offline == {"A": at(49), "B": at(29 + OFFLINE_AFTER + 19)}
+
+
+def test_a_timer_up_to_two_seconds_late_moves_nothing(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(1)
+    site.beat("B")
+    loop.run(28)
+    loop.block(3)  # from 29 to 32: exactly 2 s late
+    loop.run(20)
+    assert site.offline == {"A": at(32), "B": at(32)}
+
+
+def test_lateness_counts_from_the_arming_of_a_timer_that_is_overdue_by_then(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(20)
+    site.beat("B")
+    loop.run(5)
+    site.fleet.set_site_offline_after(10)
+    site.timer.async_arm()  # overdue for 15 s, and yet the loop has been reading all the time
+    loop.run(20)
+    assert site.offline == {"A": at(25), "B": at(30)}
+
+
+def test_a_loop_that_is_blind_right_after_the_timer_moves_every_deadline(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.block(10, after=OFFLINE_AFTER)  # comes second in the turn of the timer
+    loop.run(3)
+    site.beat("B")
+    loop.run(60)
+    assert site.offline == {"A": at(40), "B": at(43)}
+
+
+def test_a_loop_that_is_blind_in_the_very_turn_it_was_given_moves_every_deadline(
+    loop: SlowMotion, site: Clockwork
+) -> None:
+    site.beat("A")
+    loop.run(3)
+    site.beat("B")
+    loop.run(26.99)
+    loop.socket.extend([None, lambda: loop.hold(10)])
+    loop.run(20)
+    assert site.offline == {"A": at(40), "B": at(43)}
+
+
+def test_a_loop_that_is_blind_between_two_slices_moves_every_deadline(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        if len(site.offline) == 2:
+            loop.call_soon(loop.hold, 10)
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C")
+    loop.run(3)
+    site.beat("D")
+    loop.run(60)
+    assert list(site.offline) == ["A", "B", "C", "D"]
+    assert site.offline["B"] == pytest.approx(30, abs=0.02)
+    assert site.offline["C"] == pytest.approx(40, abs=0.02)
+    assert site.offline["D"] == pytest.approx(43, abs=0.02)
+
+
+def test_flips_that_take_long_are_no_blindness(loop: SlowMotion, site: Clockwork) -> None:
+    """The loop reads between the slices, so what falls due meanwhile is due."""
+
+    def slow() -> None:
+        loop.now += 0.1
+
+    site.when_one_flips = slow
+    site.beat(*map(str, range(50)))
+    loop.run(1)
+    site.beat("B")
+    loop.run(40)
+    assert site.offline["B"] == pytest.approx(35, abs=0.11)
+
+
+# Many at once
+
+
+def test_many_that_are_due_at_once_flip_in_slices(loop: SlowMotion, site: Clockwork) -> None:
+    flipped_by_turn: list[int] = []
+
+    def one_takes_a_millisecond() -> None:
+        loop.now += 0.001
+
+    def watch() -> None:
+        flipped_by_turn.append(len(site.offline))
+        if len(site.offline) < 100:
+            loop.call_soon(watch)
+
+    site.when_one_flips = one_takes_a_millisecond
+    site.beat(*map(str, range(100)))
+    loop.run(29.99)
+    loop.call_later(0.01, watch)
+    loop.run(0.02)
+    assert len(site.offline) == 100
+    in_one_turn = [after - before for before, after in pairwise(flipped_by_turn)]
+    assert max(in_one_turn) == pytest.approx(SLICE / 0.001, abs=1)
+    assert max(site.offline.values()) == pytest.approx(30.1, abs=0.01)  # nothing is waited for in between
+
+
+def test_who_is_heard_between_two_slices_stays_online(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        if len(site.offline) == 1:
+            loop.call_soon(site.beat, "C")
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C", "D")
+    loop.run(31)
+    assert list(site.offline) == ["A", "B", "D"]
+    loop.run(30)
+    assert site.offline["C"] == pytest.approx(60, abs=0.02)
+
+
+def test_a_pause_between_two_slices_keeps_the_rest_online(loop: SlowMotion, site: Clockwork) -> None:
+    def connection_lost() -> None:
+        site.fleet.pause()
+        site.timer.async_arm()
+
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        if len(site.offline) == 2:
+            loop.call_soon(connection_lost)
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C", "D")
+    loop.run(100)
+    assert list(site.offline) == ["A", "B"]
+    assert loop.timers() == []
+
+
+def test_who_comes_while_others_flip_arms_no_second_timer(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        site.beat(f"new {len(site.offline)}")
+        armed.append(loop.timers())
+
+    armed: list[list[float]] = []
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C")
+    loop.run(31)
+    assert list(site.offline) == ["A", "B", "C"]
+    assert armed == [[], [], []]
+    assert loop.timers() == [at(1060 + SLICE)]
+
+
+# The end
+
+
+def test_a_stopped_timer_wakes_no_more(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    site.timer.async_stop()
+    assert loop.timers() == []
+    loop.run(100)
+    assert not site.offline
+
+
+def test_stopped_right_after_the_timer_it_flips_nobody(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.call_later(OFFLINE_AFTER, site.timer.async_stop)  # comes second in the turn of the timer
+    loop.run(100)
+    assert not site.offline
+
+
+def test_stopped_in_the_turn_before_a_flip_it_flips_nobody(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(29.99)
+    loop.socket.extend([None, site.timer.async_stop])
+    loop.run(100)
+    assert not loop.socket
+    assert not site.offline
+
+
+def test_stopped_between_two_slices_it_flips_nobody_more(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        loop.call_soon(site.timer.async_stop)
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C")
+    loop.run(100)
+    assert list(site.offline) == ["A"]
+    assert loop.timers() == []
+
+
+# A real loop
+
+
+async def until(condition: Callable[[], bool], within: float = 20.0) -> None:
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+async def test_a_flood_on_a_real_loop_is_read_before_anybody_flips() -> None:
+    """The heartbeat that keeps a device alive stands at the end of a long queue."""
+    site = Clockwork(asyncio.get_running_loop(), offline_after=0.2)
+    site.beat("A", "B")
+    overdue_for = 0
+    while overdue_for < 50:
+        site.messages += 200
+        overdue_for += site.loop.time() > site.began + 0.2
+        await asyncio.sleep(0)
+    assert not site.offline
+    site.beat("A")
+    await until(lambda: "B" in site.offline)
+    assert "A" not in site.offline
+    await until(lambda: "A" in site.offline)
+    site.timer.async_stop()
+
+
+async def test_an_endless_flood_on_a_real_loop_hides_no_silence() -> None:
+    site = Clockwork(asyncio.get_running_loop(), offline_after=0.1)
+    site.beat("A")
+    while not site.offline:
+        site.messages += 200
+        assert time.monotonic() < site.began + 20
+        await asyncio.sleep(0)
+    assert site.offline["A"] > 1.1
+    site.timer.async_stop()
+
+
+async def test_the_largest_site_due_at_once_flips_whole_while_others_get_their_turns() -> None:
+    loop = asyncio.get_running_loop()
+    site = Clockwork(loop, offline_after=0.5)
+    site.beat(*map(str, range(9900)))
+    site.when_one_flips = lambda: time.sleep(0.00002)  # about what a state write takes
+    turns: list[int] = []
+    while len(site.offline) < 9900:
+        assert time.monotonic() < site.began + 20
+        turns.append(len(site.offline))
+        await asyncio.sleep(0)
+    interrupted = {flipped for flipped in turns if flipped}
+    assert len(interrupted) > 20
+    site.timer.async_stop()
