@@ -64,9 +64,9 @@ views:
         content: |
           | Device | State | Since |
           | --- | --- | --- |
-          {% for id in integration_entities('site_devices')
-             if state_attr(id, 'device_class') == 'connectivity' -%}
-          | {{ device_attr(id, 'name') }} | {{ states(id) }} | {{ relative_time(states[id].last_changed) }} |
+          {% for state in expand(integration_entities('site_devices'))
+             | selectattr('attributes.device_class', 'eq', 'connectivity') | sort(attribute='state,entity_id') -%}
+          | {{ device_attr(state.entity_id, 'name') }} | {{ state.state }} | {{ relative_time(state.last_changed) }} |
           {% endfor %}
 """
 

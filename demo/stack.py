@@ -11,6 +11,7 @@ from simulator.fleet import Fleet
 from . import seed
 from .broker import Broker
 from .home_assistant import HomeAssistant
+from .process import StartError, tail
 
 SITE = "sito_001"
 
@@ -23,6 +24,14 @@ class Stack:
     home_assistant: HomeAssistant
     connection: Connection
     fleet: Fleet
+
+
+def _require_loaded(home_assistant: HomeAssistant) -> None:
+    """Fail at once, and with the reason, rather than wait for devices that can't come."""
+    for entry in home_assistant.get("/api/config/config_entries/entry"):
+        if entry["domain"] in ("mqtt", "site_devices") and entry["state"] not in ("loaded", "setup_in_progress"):
+            log = tail(home_assistant.log, 40)
+            raise StartError(f"{entry['domain']} is not loaded, but in {entry['state']}. The end of the log:\n{log}")
 
 
 def _quiet(text: str) -> None:
@@ -43,4 +52,5 @@ def running_stack(
             say("Home Assistant starts; the very first time takes a minute")
             with fleet, HomeAssistant([mqtt, seed.site_entry(SITE)]) as home_assistant:
                 say(f"Home Assistant runs on {home_assistant.url}")
+                _require_loaded(home_assistant)
                 yield Stack(broker, home_assistant, connection, fleet)
