@@ -40,14 +40,19 @@ def _quiet(text: str) -> None:
 
 @contextmanager
 def running_stack(
-    *, dataloggers: int = 20, gateways: int = 2, interval: float = 10.0, say: Callable[[str], None] = _quiet
+    *,
+    dataloggers: int = 20,
+    gateways: int = 2,
+    interval: float = 10.0,
+    data_every: int = 3,
+    say: Callable[[str], None] = _quiet,
 ) -> Iterator[Stack]:
-    """Run the stack for the length of a `with` block; `say` hears of each step."""
+    """Run the stack for the length of a `with` block; `say` hears of each step, the rest is as in `Fleet`."""
     devices = make_devices(SITE, dataloggers=dataloggers, gateways=gateways)
     with Broker() as broker:
         say(f"MQTT broker ({broker.name}) runs on {broker.host}:{broker.port}")
         with Connection(broker.host, broker.port, client_id="simulator") as connection:
-            fleet = Fleet(devices, connection.publish, interval=interval)
+            fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
             mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol)
             say("Home Assistant starts; the very first time takes a minute")
             with fleet, HomeAssistant([mqtt, seed.site_entry(SITE)]) as home_assistant:
