@@ -7,13 +7,16 @@ from typing import Final
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
+from homeassistant.helpers.device_registry import DeviceEntry
 
 from .const import DOMAIN
+from .ids import site_identifier
+from .issues import async_delete_issues
 from .site import Site, SiteDevicesConfigEntry
 from .storage import SiteStore
 from .subscription import mqtt_is_loaded
 
-PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
@@ -42,6 +45,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
 async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
     """Unload a site."""
     site = entry.runtime_data
+    site.events.async_flush()  # while there is an entity to tell of them
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
         await site.async_stop()
@@ -50,7 +54,33 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
 
 async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
     """Delete what is stored of a site."""
+    async_delete_issues(hass, entry.entry_id)
     await SiteStore(hass, entry.entry_id).async_remove()
+
+
+async def async_remove_config_entry_device(
+    _hass: HomeAssistant, entry: SiteDevicesConfigEntry, device: DeviceEntry
+) -> bool:
+    """Let the user delete a device that is not online.
+
+    Raises:
+        HomeAssistantError: It is online, or it is the site's own device.
+
+    """
+    site = entry.runtime_data
+    record = site.pages.record(device.id)
+    if record is None and site_identifier(site.code) in device.identifiers:
+        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="site_not_removable")
+    if record is None:
+        return True
+    if record.online:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="online_not_removable",
+            translation_placeholders={"device": str(record)},
+        )
+    site.async_forget(record)
+    return True
 
 
 async def _async_entry_updated(_hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:

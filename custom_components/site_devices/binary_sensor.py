@@ -1,4 +1,4 @@
-"""Binary sensors: whether a device is online, and what it reports that is true or false."""
+"""Binary sensors: whether a device is online, what it reports that is true or false, and how its site is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraData, RestoreEntity
 
 from .arrivals import Arrival
-from .entity import DataEntity, DeviceEntity
+from .entity import DataEntity, DeviceEntity, SiteEntity
 from .readings import Kind, Leaf
 from .site import SiteDevicesConfigEntry
 
@@ -24,12 +24,15 @@ CONNECTIVITY: Final = BinarySensorEntityDescription(
     key="connectivity", device_class=BinarySensorDeviceClass.CONNECTIVITY
 )
 
+PROBLEM: Final = BinarySensorEntityDescription(key="problem", device_class=BinarySensorDeviceClass.PROBLEM)
+
 
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its connectivity, and an entity for each boolean it reports."""
+    """Give every device its connectivity, and an entity for each boolean it reports; and the site its two."""
     site = entry.runtime_data
+    async_add_entities([SiteConnectivitySensor(site, CONNECTIVITY.key), ProblemSensor(site, PROBLEM.key)])
 
     @callback
     def add(arrivals: list[Arrival]) -> None:
@@ -53,6 +56,29 @@ class ConnectivitySensor(DeviceEntity, BinarySensorEntity):
     def is_on(self) -> bool | None:
         """Tell whether the device is online."""
         return self.record.online
+
+
+class SiteConnectivitySensor(SiteEntity, BinarySensorEntity):
+    """On while any device is online, off when none is, unknown where none is known."""
+
+    entity_description = CONNECTIVITY
+
+    @property
+    def is_on(self) -> bool | None:
+        """Tell whether anything on the site is online."""
+        counts = self.site.summary.counts
+        return counts.online > 0 if counts.known else None
+
+
+class ProblemSensor(SiteEntity, BinarySensorEntity):
+    """On while any device is offline."""
+
+    entity_description = PROBLEM
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether any device is offline."""
+        return self.site.summary.counts.offline > 0
 
 
 class DataBinarySensor(DataEntity, BinarySensorEntity, RestoreEntity):

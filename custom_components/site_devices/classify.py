@@ -81,7 +81,7 @@ _SPELLINGS: Final = {
 _CLASSES_BY_UNIT: Final[dict[str | None, list[SensorDeviceClass]]] = {}
 for _device_class, _units in DEVICE_CLASS_UNITS.items():
     for _unit in _units:
-        _CLASSES_BY_UNIT.setdefault(_unit, []).append(_device_class)
+        _CLASSES_BY_UNIT.setdefault(None if _unit is None else str(_unit), []).append(_device_class)
 _UNITS_BY_FOLDED: Final[dict[str, set[str]]] = {}
 for _unit in filter(None, _CLASSES_BY_UNIT):
     _UNITS_BY_FOLDED.setdefault(_unit.casefold(), set()).add(_unit)

@@ -49,7 +49,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_listen(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Listen for heartbeats of any site."""
         if self._listening is None:
-            self._listening = self.hass.async_create_task(self._listen())
+            self._listening = self.hass.async_create_background_task(self._listen(), f"{DOMAIN} listens")
         if not self._listening.done():
             return self.async_show_progress(
                 step_id="listen",
@@ -126,9 +126,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         unsubscribe: list[CALLBACK_TYPE] = []
         try:
             for topic in _TOPICS:
-                unsubscribe.append(
-                    await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
-                )
+                unsubscribe.append(await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None))
             for step in range(_PROGRESS_STEPS):
                 update_progress(self, step / _PROGRESS_STEPS)
                 await asyncio.sleep(LISTEN_SECONDS / _PROGRESS_STEPS)
@@ -138,7 +136,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @callback
     def _message_received(self, received: ReceiveMessage) -> None:
-        message = parse(received.topic, received.payload, received.retain)
+        message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
         site = received.topic.partition("/")[0]
         if isinstance(message, Heartbeat) and is_site_code(site):
             self._heard.setdefault(site, set()).add(message.key)

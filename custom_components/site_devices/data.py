@@ -53,11 +53,13 @@ class SiteData:
         self._issues = issues
         self._on_new = on_new
         self._on_learned = on_learned
-        self._entities: dict[str, dict[str, DataEntity]] = {}
-        self._arriving: dict[tuple[str, str], Leaf] = {}  # the first value, until the entity is there to take it
+        self._entities: dict[DeviceRecord, dict[str, DataEntity]] = {}
+        self._arriving: dict[
+            tuple[DeviceRecord, str], Leaf
+        ] = {}  # the first value, until the entity is there to take it
         self._room = 0
         self._room_counted: float | None = None
-        self._refused: set[tuple[str, Channel]] = set()
+        self._refused: set[tuple[DeviceRecord, Channel]] = set()
         self._due: list[tuple[float, int, DataEntity]] = []  # a heap of entities that must wait with their write
         self._order = count()
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
@@ -79,9 +81,9 @@ class SiteData:
     @callback
     def async_attach(self, entity: DataEntity) -> CALLBACK_TYPE:
         """Hand an entity its values from now on, the one that made it first; return what ends that."""
-        entities = self._entities.setdefault(entity.record.key, {})
+        entities = self._entities.setdefault(entity.record, {})
         entities[entity.key] = entity
-        if first := self._arriving.pop((entity.record.key, entity.key), None):
+        if first := self._arriving.pop((entity.record, entity.key), None):
             entity.take(first)
         return lambda: self._detach(entity)
 
@@ -95,8 +97,8 @@ class SiteData:
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
         """Forget a deleted device."""
-        self._entities.pop(record.key, None)
-        self._refused -= {(record.key, channel) for channel in Channel}
+        self._entities.pop(record, None)
+        self._refused -= {(record, channel) for channel in Channel}
         self._room_counted = None
         self._tell_refused()
 
@@ -105,7 +107,7 @@ class SiteData:
         """Hand the values of a message to their entities, and make those that are missing."""
         if not self.enabled:
             return
-        entities = self._entities.get(record.key, {})
+        entities = self._entities.get(record, {})
         new: dict[str, Leaf] = {}
         for key, leaf in leaves(channel, data).items():
             entity = entities.get(key)
@@ -115,8 +117,8 @@ class SiteData:
             elif (point := record.data.get(key)) is None:
                 if leaf.kind:
                     new[key] = leaf
-            elif not point.removed and (record.key, key) in self._arriving:
-                self._arriving[record.key, key] = leaf
+            elif not point.removed and (record, key) in self._arriving:
+                self._arriving[record, key] = leaf
         if new or self._refused:
             self._make(record, channel, new)
 
@@ -136,11 +138,11 @@ class SiteData:
             assert leaf.kind
             record.data[key] = DataPoint(leaf.kind, leaf.unit)
             if not is_diagnostic(key):
-                self._arriving[record.key, key] = leaf
+                self._arriving[record, key] = leaf
             self._on_new(Arrival(record, key))
         if made:
             self._on_learned()
-        refused = (record.key, channel)
+        refused = (record, channel)
         if (made < len(new)) != (refused in self._refused):
             self._refused ^= {refused}
             self._tell_refused()
@@ -162,19 +164,18 @@ class SiteData:
 
     def _count_room(self) -> int:
         enabled = sum(
-            entry.disabled_by is None
-            for entry in er.async_entries_for_config_entry(self._registry, self._entry_id)
+            entry.disabled_by is None for entry in er.async_entries_for_config_entry(self._registry, self._entry_id)
         )
         to_come = max(0, self._fleet.max_devices - len(self._fleet.records))
         return MAX_ENTITIES - enabled - to_come - len(self._arriving)
 
     def _tell_refused(self) -> None:
-        keys = {key for key, _ in self._refused}
-        self._issues.async_set_data_limit([self._fleet.records[key] for key in sorted(keys)])
+        records = {record for record, _ in self._refused if not record.muted}
+        self._issues.async_set_data_limit(sorted(records, key=lambda record: record.key))
 
     def _detach(self, entity: DataEntity) -> None:
         # a device that was deleted is forgotten as a whole
-        self._entities.get(entity.record.key, {}).pop(entity.key, None)
+        self._entities.get(entity.record, {}).pop(entity.key, None)
 
     # Writing
 

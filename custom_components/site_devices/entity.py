@@ -1,4 +1,4 @@
-"""Entity: what the entities of a device share. They read the record and hear of its changes; only data has values."""
+"""Entity: what entities share. They read the record, or the site, and hear of its changes; only data has values."""
 
 from __future__ import annotations
 
@@ -7,33 +7,56 @@ from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 
 from .fleet import DeviceRecord
-from .ids import device_identifier, entity_unique_id
+from .ids import device_identifier, entity_unique_id, site_identifier
 from .readings import DataPoint, Leaf, is_output, words
 from .site import Site
 
 
-class DeviceEntity(Entity):
-    """An entity on a device's page."""
+class _SiteDevicesEntity(Entity):
+    """Any of our entities."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
+    site: Site
+
+    @property
+    def available(self) -> bool:
+        """Where nothing can be heard nothing is known; but that a device is silent is known."""
+        return self.site.available
+
+
+class SiteEntity(_SiteDevicesEntity):
+    """An entity on the site's own page."""
+
+    def __init__(self, site: Site, key: str) -> None:
+        """Attach to the page that the site has made; `key` tells its entities apart."""
+        self.site = site
+        self._attr_unique_id = f"{site.code}/{key}"
+        self._attr_device_info = DeviceInfo(identifiers={site_identifier(site.code)})
+
+    async def async_added_to_hass(self) -> None:
+        """Hear of the site's changes for as long as the entity is there."""
+        self.async_on_remove(self.site.listeners.async_add_site(self.async_write_ha_state))
+
+
+class DeviceEntity(_SiteDevicesEntity):
+    """An entity on a device's page."""
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
         """Attach to the page that the site has made; `key` tells the device's entities apart."""
         self.site = site
         self.record = record
         self.key = key
-        self._attr_unique_id = entity_unique_id(site.code, record, key)
-        self._attr_device_info = DeviceInfo(identifiers={device_identifier(site.code, record)})
+        self.identify()
 
-    @property
-    def available(self) -> bool:
-        """A silent device is known to be silent; only where nothing can be heard nothing is known."""
-        return self.site.available
+    def identify(self) -> None:
+        """Take the ids of the record, which change when other hardware goes on as this device."""
+        self._attr_unique_id = entity_unique_id(self.site.code, self.record, self.key)
+        self._attr_device_info = DeviceInfo(identifiers={device_identifier(self.site.code, self.record)})
 
     async def async_added_to_hass(self) -> None:
         """Hear of the device's changes for as long as the entity is there."""
-        self.async_on_remove(self.site.async_add_listener(self.record, self.async_write_ha_state))
+        self.async_on_remove(self.site.listeners.async_add(self))
 
 
 class DataEntity(DeviceEntity):

@@ -25,6 +25,7 @@ CONFLICT_WINDOW: Final = 5  # deadlines in which a serial's moves count as alter
 CONFLICT_MOVES: Final = 3
 _MOVES_REMEMBERED: Final = 32  # a serial alive at as many as fifteen addresses passes between two of them three times
 DELETED_REMEMBERED: Final = 1000
+_NO_INFO: Final = Info()
 
 
 class ChangeKind(StrEnum):
@@ -38,6 +39,7 @@ class ChangeKind(StrEnum):
     DESCRIBED = "described"  # what its page says: name or info
     CONFLICT = "conflict"  # alive at two addresses at once
     CONFLICT_ENDED = "conflict_ended"
+    REPLACED = "replaced"  # by other hardware, which goes on as this device
 
 
 class _Move(NamedTuple):
@@ -53,13 +55,15 @@ class DeviceRecord:
     key: str  # `{category}/{serial}`
     address: str  # where it was heard last; in a conflict, where it was heard first
     created: float  # wall clock
-    info: Info = Info()
+    info: Info = _NO_INFO
     online: bool | None = None  # None: never a live heartbeat
     last_heartbeat: float | None = None  # wall clock of the last live one
     last_report: float | None = None  # wall clock of the last live input or output
     timestamp: str | int | float | None = None  # the device's own clock in its last heartbeat
     offline_after: float | None = None  # seconds; None: the site's
+    muted: bool = False  # disabled by the user: followed, but in no count, event or repair
     heard: float = 0.0  # monotonic: the deadline counts from here
+    arrived: float = -math.inf  # monotonic: when it was last discovered, moved or came online
     rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)
     data: dict[str, DataPoint] = field(default_factory=dict)  # its data points by key; `data` writes them
     moves: tuple[_Move, ...] = ()  # the last few, to notice a conflict
@@ -94,6 +98,14 @@ class Change(NamedTuple):
 
     record: DeviceRecord
     kind: ChangeKind
+
+
+class Counts(NamedTuple):
+    """How many devices there are; those that were never online are neither online nor offline."""
+
+    known: int
+    online: int
+    offline: int
 
 
 type _Queue = OrderedDict[str, DeviceRecord]
@@ -228,7 +240,46 @@ class Fleet:
             del self.deleted[next(iter(self.deleted))]
         return self._leave(record)
 
+    def replace(self, old: DeviceRecord, new: DeviceRecord) -> Sequence[Change]:
+        """Let new hardware go on as the device that it replaces; return what that changed.
+
+        The old record lives on under the new serial, with its own deadline and data points; the new one is gone.
+        """
+        others = [*self._leave(old), *self._leave(new)]
+        for key in (old.key, new.key):
+            del self.records[key]
+            self._conflicts.pop(key, None)
+        for name in ("key", "address", "online", "last_heartbeat", "last_report", "timestamp", "heard", "arrived"):
+            setattr(old, name, getattr(new, name))
+        old.info = Info(*(said or before for said, before in zip(new.info, old.info, strict=True)))
+        old.rivals = None
+        old.moves = ()
+        self.records[old.key] = old
+        others += self._arrive(old)
+        self._rebuild_queues()
+        renamed = [change for change in others if change.record not in (old, new)]
+        return (Change(old, ChangeKind.REPLACED), *renamed)
+
     # What others ask
+
+    def counts(self) -> Counts:
+        """Count the devices that are not muted."""
+        states = [record.online for record in self.records.values() if not record.muted]
+        return Counts(len(states), states.count(True), states.count(False))
+
+    def conflicts(self) -> list[DeviceRecord]:
+        """Return the devices whose serial is alive at two addresses."""
+        return list(self._conflicts.values())
+
+    def replacements(self, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
+        """Return pairs of an offline device and a younger one that has been at its address for two deadlines."""
+        pairs = []
+        for keys in self._places.values():
+            *others, owner = (self.records[key] for key in keys)
+            if owner.online and not owner.muted and now - owner.arrived >= 2 * (self.deadline(owner) - owner.heard):
+                gone = [old for old in others if old.online is False and not old.muted and old.created < owner.created]
+                pairs += [(old, owner) for old in gone[-1:]]
+        return pairs
 
     def deadline(self, record: DeviceRecord) -> float:
         """Return the monotonic time at which an online device will be offline, if it is not heard until then."""
@@ -258,13 +309,13 @@ class Fleet:
             return IgnoreReason.RETAINED
         if len(self.records) >= self.max_devices:
             return IgnoreReason.FULL
-        record = DeviceRecord(key=beat.key, address=beat.address, created=wall, info=beat.info or Info())
+        record = DeviceRecord(key=beat.key, address=beat.address, created=wall, info=beat.info or _NO_INFO)
         self.records[beat.key] = record
         if not beat.retained:
             record.online = True
             record.last_heartbeat = wall
             record.timestamp = beat.timestamp
-            record.heard = now
+            record.heard = record.arrived = now
             self._enqueue(record)
             self.deleted.pop(beat.key, None)
         return (Change(record, ChangeKind.DISCOVERED), *self._arrive(record))
@@ -274,6 +325,7 @@ class Fleet:
         if not record.online:
             kind = ChangeKind.FIRST_ONLINE if record.online is None else ChangeKind.ONLINE
             record.online = True
+            record.arrived = now
             changes.append(Change(record, kind))
             if beat.address == record.address:
                 changes += self._arrive(record)
@@ -298,6 +350,7 @@ class Fleet:
         record.moves = (*recent, _Move(now, record.address, address))[-_MOVES_REMEMBERED:]
         between = [move for move in record.moves if {move.origin, move.target} == {record.address, address}]
         if len(between) < CONFLICT_MOVES:
+            record.arrived = now
             return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
         record.rivals = {record.address: record.heard, address: now}
         self._conflicts[record.key] = record

@@ -19,6 +19,11 @@ def device_identifier(site_code: str, record: DeviceRecord) -> tuple[str, str]:
     return (DOMAIN, device_path(site_code, record))
 
 
+def site_identifier(site_code: str) -> tuple[str, str]:
+    """Return what the device registry knows the site's own device by."""
+    return (DOMAIN, site_code)
+
+
 def entity_unique_id(site_code: str, record: DeviceRecord, key: str) -> str:
     """Return what the entity registry knows a device's entity by."""
     return f"{device_path(site_code, record)}/{key}"

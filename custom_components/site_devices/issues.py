@@ -1,9 +1,12 @@
-"""Issues: what the user has to know or decide, on Home Assistant's repairs page."""
+"""Issues: what the user has to know or decide, on Home Assistant's repairs page.
+
+Each is raised when its cause is found, kept up to date in place, and taken back when the cause is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
@@ -12,8 +15,13 @@ from .const import DOMAIN
 from .fleet import DeviceRecord
 from .markdown import escape
 
-_DATA_LIMIT: Final = "data_limit"
+CONFLICT: Final = "conflict"
+DATA_LIMIT: Final = "data_limit"
+DEVICE_LIMIT: Final = "device_limit"
+REPLACED: Final = "replaced"
+SILENT_SITE: Final = "silent_site"
 _DEVICES_NAMED: Final = 20
+_REPLACED_AT_ONCE: Final = 20
 
 
 class SiteIssues:
@@ -24,38 +32,88 @@ class SiteIssues:
         self._hass = hass
         self._entry_id = entry_id
         self._site_code = site_code
+        self._raised: dict[str, dict[str, str]] = {}  # placeholders by id
+
+    @callback
+    def async_set_conflicts(self, records: Sequence[DeviceRecord]) -> None:
+        """Tell of serials that are alive at two addresses, or (none) that there are none."""
+        texts = [f"{escape(record.serial)} ({escape(', '.join(record.rivals or ()))})" for record in records]
+        self._set(CONFLICT, {"devices": _some(texts)} if records else None)
 
     @callback
     def async_set_data_limit(self, records: Sequence[DeviceRecord]) -> None:
         """Tell that some data of these devices has no entity, or (none) that all has."""
-        if records:
-            self._raise(_DATA_LIMIT, {"count": str(len(records)), "devices": _names(records)})
-        else:
-            self._clear(_DATA_LIMIT)
+        texts = [escape(str(record)) for record in records]
+        self._set(DATA_LIMIT, {"count": str(len(records)), "devices": _some(texts)} if records else None)
 
     @callback
-    def async_clear(self) -> None:
-        """Take everything back: issues outlive their config entry."""
-        self._clear(_DATA_LIMIT)
+    def async_set_device_limit(self, max_devices: int | None) -> None:
+        """Tell that there are more devices than the site takes, or (None) that there are not."""
+        self._set(DEVICE_LIMIT, None if max_devices is None else {"max_devices": str(max_devices)}, fixable=True)
 
-    def _raise(self, key: str, placeholders: dict[str, str]) -> None:
+    @callback
+    def async_set_silent(self, silent: bool) -> None:
+        """Tell that the site was never heard, or that it was."""
+        self._set(SILENT_SITE, {} if silent else None)
+
+    @callback
+    def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
+        """Offer to let each second device go on as the first, whose place it has taken."""
+        offered = {f"{REPLACED}_{old.key}": (old, new) for old, new in pairs[:_REPLACED_AT_ONCE]}
+        for key in [key for key in self._raised if key.startswith(f"{REPLACED}_") and key not in offered]:
+            self._set(key, None)
+        for key, (old, new) in offered.items():
+            names = {"address": escape(old.address), "old": escape(old.serial), "new": escape(new.serial)}
+            data = {"old": old.key, "new": new.key}
+            self._set(key, names, translation_key=REPLACED, fixable=True, data=data)
+
+    @callback
+    def async_stop(self) -> None:
+        """Take back what the user has not ignored: that must still be known when the cause is found again."""
+        issues = ir.async_get(self._hass)
+        for key in list(self._raised):
+            issue = issues.async_get_issue(DOMAIN, self._id(key))
+            if issue and issue.dismissed_version is None:
+                self._set(key, None)
+
+    def _set(
+        self,
+        key: str,
+        placeholders: dict[str, str] | None,
+        *,
+        translation_key: str | None = None,
+        fixable: bool = False,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        if self._raised.get(key) == placeholders:
+            return
+        if placeholders is None:
+            del self._raised[key]
+            ir.async_delete_issue(self._hass, DOMAIN, self._id(key))
+            return
+        self._raised[key] = placeholders
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._id(key),
-            is_fixable=False,
+            data={"entry_id": self._entry_id, **(data or {})},
+            is_fixable=fixable,
             severity=ir.IssueSeverity.WARNING,
-            translation_key=key,
+            translation_key=translation_key or key,
             translation_placeholders={"site": escape(self._site_code), **placeholders},
         )
 
-    def _clear(self, key: str) -> None:
-        ir.async_delete_issue(self._hass, DOMAIN, self._id(key))
-
     def _id(self, key: str) -> str:
-        return f"{key}_{self._entry_id}"
+        return f"{self._entry_id}_{key}"
 
 
-def _names(records: Iterable[DeviceRecord]) -> str:
-    names = [escape(str(record)) for record in records]
-    return ", ".join(names[:_DEVICES_NAMED]) + (" …" if len(names) > _DEVICES_NAMED else "")
+@callback
+def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete all issues of a site that is removed, also those that the user ignored."""
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN and issue_id.startswith(f"{entry_id}_"):
+            ir.async_delete_issue(hass, domain, issue_id)
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_DEVICES_NAMED]) + (" …" if len(texts) > _DEVICES_NAMED else "")

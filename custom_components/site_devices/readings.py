@@ -83,8 +83,6 @@ def words(key: str) -> str:
     return " ".join(path.split())
 
 
-
-
 def leaf_of(value: object) -> Leaf:
     """Return a single value as a leaf."""
     if type(value) is float or type(value) is int:

@@ -1,14 +1,16 @@
-"""Registry: what Home Assistant's device pages say of our devices."""
+"""Registry: the device pages of a site: its own, and those of its devices below it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
+from .compat import via
 from .fleet import DeviceRecord, Fleet
-from .ids import device_identifier
+from .ids import device_identifier, device_path, site_identifier
 from .protocol import Category
 
 
@@ -19,53 +21,117 @@ class DevicePages:
     and sent to every open browser.
     """
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet) -> None:
-        """Write nothing yet."""
+    def __init__(
+        self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, on_muted: Callable[[], None]
+    ) -> None:
+        """Write nothing yet; `on_muted` hears of devices that the user disables or enables."""
+        self._hass = hass
         self._registry = dr.async_get(hass)
         self._entry_id = entry_id
         self._site_code = site_code
         self._fleet = fleet
-        self._device_ids: dict[str, str] = {}
-        self._changed: dict[str, DeviceRecord] = {}  # since the last write
-        self._written: set[str] = set()  # in this minute
+        self._on_muted = on_muted
+        self._site: dr.DeviceEntry | None = None
+        self._device_ids: dict[DeviceRecord, str] = {}
+        self._records: dict[str, DeviceRecord] = {}  # by device id
+        self._changed: dict[DeviceRecord, None] = {}  # since the last write
+        self._written: set[DeviceRecord] = set()  # in this minute
+
+    @callback
+    def async_start(self) -> CALLBACK_TYPE:
+        """Make the site's own page and those of the devices that are known; return what ends following the user."""
+        self._site = self._registry.async_get_or_create(
+            config_entry_id=self._entry_id,
+            identifiers={site_identifier(self._site_code)},
+            name=self._site_code,
+            entry_type=dr.DeviceEntryType.SERVICE,
+        )
+        for record in self._fleet.records.values():
+            self.async_create(record)
+        return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_updated)
 
     @callback
     def async_create(self, record: DeviceRecord) -> None:
         """Make a device's page, or find the one from an earlier run and bring it up to date."""
+        assert self._site
         device = self._registry.async_get_or_create(
             config_entry_id=self._entry_id,
             identifiers={device_identifier(self._site_code, record)},
             serial_number=record.serial,
+            **via(self._site),
             **self._description(record),
         )
-        self._device_ids[record.key] = device.id
+        record.muted = device.disabled_by is not None
+        self._device_ids[record] = device.id
+        self._records[device.id] = record
 
     @callback
     def async_describe(self, record: DeviceRecord) -> None:
         """Bring a device's page up to date, now or at the end of the minute."""
-        if record.key in self._written:
-            self._changed[record.key] = record
+        if record in self._written:
+            self._changed[record] = None
         else:
-            self._written.add(record.key)
+            self._written.add(record)
             self._write(record)
 
     @callback
     def async_minute_over(self) -> None:
         """Write what has changed again since it was written."""
         self._written = set(self._changed)
-        for record in self._changed.values():
+        for record in self._changed:
             self._write(record)
         self._changed = {}
 
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
-        """Write a deleted device's page no more."""
-        self._device_ids.pop(record.key, None)
-        self._changed.pop(record.key, None)
+        """Follow a deleted device no more."""
+        self._records.pop(self._device_ids.pop(record, ""), None)
+        self._changed.pop(record, None)
+
+    @callback
+    def async_remove(self, record: DeviceRecord) -> None:
+        """Delete a device's page, and with it its entities."""
+        device_id = self._device_ids.get(record)
+        self.async_forget(record)
+        if device_id:
+            self._registry.async_remove_device(device_id)
+
+    @callback
+    def async_replace(self, record: DeviceRecord, former_path: str) -> None:
+        """Let a device's page and entities go on under another serial: their ids, names, areas and history stay."""
+        self._registry.async_update_device(
+            self._device_ids[record],
+            new_identifiers={device_identifier(self._site_code, record)},
+            serial_number=record.serial,
+            **self._description(record),
+        )
+        entities = er.async_get(self._hass)
+        path = device_path(self._site_code, record)
+        for entry in er.async_entries_for_device(entities, self._device_ids[record], include_disabled_entities=True):
+            if entry.unique_id.startswith(f"{former_path}/"):
+                entities.async_update_entity(entry.entity_id, new_unique_id=path + entry.unique_id[len(former_path) :])
+
+    def device_id(self, record: DeviceRecord) -> str | None:
+        """Return the id of a device's page."""
+        return self._device_ids.get(record)
+
+    def record(self, device_id: str) -> DeviceRecord | None:
+        """Return the device whose page has an id."""
+        return self._records.get(device_id)
+
+    @callback
+    def _page_updated(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        if event.data["action"] != "update" or "disabled_by" not in event.data["changes"]:
+            return
+        record = self._records.get(event.data["device_id"])
+        device = self._registry.async_get(event.data["device_id"])
+        if record and device:
+            record.muted = device.disabled_by is not None
+            self._on_muted()
 
     def _write(self, record: DeviceRecord) -> None:
         # a device that was discovered in this very moment has no page yet, and gets it as it is then
-        if device_id := self._device_ids.get(record.key):
+        if device_id := self._device_ids.get(record):
             self._registry.async_update_device(device_id, **self._description(record))
 
     def _description(self, record: DeviceRecord) -> dict[str, Any]:

@@ -1,7 +1,9 @@
-"""Sensors: when a device was last heard, and what it reports in numbers and text."""
+"""Sensors: when a device was last heard, what it reports in numbers and text, and how many there are of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +12,7 @@ from homeassistant.components.sensor import (
     SensorDeviceClass,
     SensorEntity,
     SensorEntityDescription,
+    SensorStateClass,
 )
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
@@ -18,8 +21,8 @@ from homeassistant.util import dt as dt_util
 
 from .arrivals import Arrival
 from .classify import classify
-from .entity import DataEntity, DeviceEntity
-from .fleet import DeviceRecord
+from .entity import DataEntity, DeviceEntity, SiteEntity
+from .fleet import Counts, DeviceRecord
 from .readings import Kind, Leaf, is_diagnostic, leaf_of, words
 from .site import Site, SiteDevicesConfigEntry
 
@@ -36,11 +39,41 @@ LAST_HEARTBEAT: Final = SensorEntityDescription(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class CountDescription(SensorEntityDescription):
+    """One of the site's counts."""
+
+    value_fn: Callable[[Counts], int]
+
+
+COUNTS: Final = (
+    CountDescription(
+        key="devices_online",
+        translation_key="devices_online",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda counts: counts.online,
+    ),
+    CountDescription(
+        key="devices_offline",
+        translation_key="devices_offline",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda counts: counts.offline,
+    ),
+    CountDescription(
+        key="devices_known",
+        translation_key="devices_known",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda counts: counts.known,
+    ),
+)
+
+
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its last heartbeat, and an entity for each number and text it reports."""
+    """Give every device its last heartbeat, and an entity for each number and text it reports; and the site its counts."""
     site = entry.runtime_data
+    async_add_entities([CountSensor(site, description) for description in COUNTS])
 
     @callback
     def add(arrivals: list[Arrival]) -> None:
@@ -55,6 +88,22 @@ async def async_setup_entry(
         async_add_entities(entities)
 
     site.async_on_arrival(add)
+
+
+class CountSensor(SiteEntity, SensorEntity):
+    """How many devices of the site there are of a sort."""
+
+    entity_description: CountDescription
+
+    def __init__(self, site: Site, description: CountDescription) -> None:
+        """Attach to the site's own page."""
+        super().__init__(site, description.key)
+        self.entity_description = description
+
+    @property
+    def native_value(self) -> int:
+        """Return the count."""
+        return self.entity_description.value_fn(self.site.summary.counts)
 
 
 class LastHeartbeatSensor(DeviceEntity, SensorEntity):
@@ -72,7 +121,7 @@ class LastHeartbeatSensor(DeviceEntity, SensorEntity):
     async def async_added_to_hass(self) -> None:
         """Hear of each heartbeat as well."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.site.async_add_heartbeat_listener(self.record, self._heartbeat))
+        self.async_on_remove(self.site.listeners.async_add_heartbeat(self.record, self._heartbeat))
 
     @callback
     def _heartbeat(self) -> None:

@@ -1,14 +1,13 @@
 """Site: one config entry at work; the only room that knows both the wire and Home Assistant.
 
 A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which tells what it changed. That goes
-to the log, the device pages, the store and the entities of that one device. `deadlines` brings the changes that silence
-makes, the same way.
+to the log, the device pages, the site's counts and events, the store, and the entities of that one device. `deadlines`
+brings the changes that silence makes, the same way. What devices report goes through `data`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 import time
 from typing import Any, Final
@@ -18,36 +17,31 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.translation import async_get_translations
 
 from .arrivals import AddArrivals, Arrival, Arrivals
-from .const import (
-    CONF_SITE_CODE,
-    DEFAULT_DATA_ENTITIES,
-    DEFAULT_DATA_INTERVAL,
-    DEFAULT_MAX_DEVICES,
-    DEFAULT_NEW_DEVICES,
-    DEFAULT_OFFLINE_AFTER,
-    NEW_DEVICES_ADD,
-    OPT_DATA_ENTITIES,
-    OPT_DATA_INTERVAL,
-    OPT_MAX_DEVICES,
-    OPT_NEW_DEVICES,
-    OPT_OFFLINE_AFTER,
-)
+from .const import CONF_SITE_CODE, DOMAIN
 from .data import SiteData
-from .deadlines import SLICE, DeadlineTimer
+from .deadlines import DeadlineTimer
+from .events import SiteEvents
 from .fleet import Change, ChangeKind, DeviceRecord, Fleet
+from .ids import device_path
 from .issues import SiteIssues
+from .listeners import Listeners
 from .log import SiteLog
+from .options import ADD, SiteOptions
 from .protocol import Channel, Heartbeat, IgnoreReason, parse
 from .registry import DevicePages
 from .storage import SiteStore
 from .subscription import Subscription
+from .summary import Summary
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
 
 _MINUTE: Final = timedelta(minutes=1)
 _MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" while nothing else changes
+_HEARD_NOTHING: Final = 600  # seconds of connection, after which something must be wrong
+_REFUSED_RECENTLY: Final = 600  # seconds for which a device that found no place counts as one that wants it
 _FLIPS: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE)
 
 
@@ -58,43 +52,53 @@ class Site:
         """Build the rooms; nothing runs yet."""
         self._hass = hass
         self._loop = hass.loop
-        self.entry = entry
+        self._entry = entry
         self.code: str = entry.data[CONF_SITE_CODE]
-        self.fleet = Fleet(**_fleet_options(entry.options))
+        options = SiteOptions.of(entry)
+        self.fleet = Fleet(
+            offline_after=options.offline_after,
+            max_devices=options.max_devices,
+            accept_new=options.new_devices == ADD,
+        )
         self.log = SiteLog(self.code)
+        self.listeners = Listeners(hass.loop)
         self.messages = 0  # received since the entry was loaded
+        self.pages = DevicePages(hass, entry.entry_id, self.code, self.fleet, self._muted_changed)
+        self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
+        self.events = SiteEvents(hass.loop, self.code, self._describe)
+        self.issues = SiteIssues(hass, entry.entry_id, self.code)
         self._store = SiteStore(hass, entry.entry_id)
-        self._pages = DevicePages(hass, entry.entry_id, self.code, self.fleet)
-        self._arrivals = Arrivals(hass.loop, self._pages)
-        self._issues = SiteIssues(hass, entry.entry_id, self.code)
+        self._arrivals = Arrivals(hass.loop, self.pages)
         self.data = SiteData(
             hass,
             entry.entry_id,
             self.fleet,
-            self._issues,
+            self.issues,
             on_new=self._arrivals.async_add,
-            on_learned=lambda: self._store.async_schedule_save(self.fleet),
+            on_learned=self._save,
         )
+        self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
         self._deadlines = DeadlineTimer(hass.loop, self.fleet, self._apply, lambda: self.messages)
-        self._subscription = Subscription(
+        self.subscription = Subscription(
             hass,
             on_message=self._message_received,
             on_listening=self._listening_changed,
-            on_lost=self._availability_changed,
+            on_lost=self.listeners.async_all_changed,
         )
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
-        self._heartbeat_listeners: dict[str, Callable[[], None]] = {}
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._minutes_unsaved = 0
-        self.async_apply_options()
+        self._listening_since: float | None = None
+        self._refused_at: float | None = None  # when a device last found no place
 
     # Life
 
     async def async_load(self) -> None:
         """Know again what an earlier run knew."""
         await self._store.async_load(self.fleet)
-        for record in self.fleet.records.values():
-            self._pages.async_create(record)
+        self._unsubscribe.append(self.pages.async_start())
+        self.summary.async_start()
+        texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
+        self.events.async_start({key.removeprefix(f"component.{DOMAIN}.common."): text for key, text in texts.items()})
 
     async def async_start(self) -> None:
         """Listen.
@@ -107,137 +111,198 @@ class Site:
             async_track_time_interval(self._hass, self._minute_over, _MINUTE, cancel_on_shutdown=True),
             self._hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._home_assistant_stops),
         ]
-        await self._subscription.async_start([f"{self.code}/datalogger/+/+/+", f"{self.code}/gateway/+/+"])
+        await self.subscription.async_start([f"{self.code}/datalogger/+/+/+", f"{self.code}/gateway/+/+"])
 
     async def async_stop(self) -> None:
         """Hear, time and tell nothing any more, and save."""
         self._silence()
+        self.issues.async_stop()
         await self._store.async_save(self.fleet)
-
 
     @callback
     def async_apply_options(self) -> None:
         """Apply the entry's options in place."""
-        options = _fleet_options(self.entry.options)
-        self.fleet.max_devices = options["max_devices"]
-        self.fleet.accept_new = options["accept_new"]
-        self.fleet.set_site_offline_after(options["offline_after"])
+        options = SiteOptions.of(self._entry)
+        self.fleet.max_devices = options.max_devices
+        self.fleet.accept_new = options.new_devices == ADD
+        self.fleet.set_site_offline_after(options.offline_after)
         self._deadlines.async_arm()
-        self.data.async_apply_options(
-            enabled=self.entry.options.get(OPT_DATA_ENTITIES, DEFAULT_DATA_ENTITIES),
-            interval=self.entry.options.get(OPT_DATA_INTERVAL, DEFAULT_DATA_INTERVAL),
-        )
+        self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
+        self._check_issues()
 
     # What entities ask and hear
 
     @property
     def available(self) -> bool:
         """Tell whether what is known of the devices may still be true."""
-        return not self._subscription.lost
+        return self.monitoring and not self.subscription.lost
+
+    @property
+    def monitoring(self) -> bool:
+        """Tell whether the site is monitored, or switched off for planned work."""
+        return self._store.monitoring
 
     @callback
     def async_on_arrival(self, add: AddArrivals) -> None:
         """Call a platform with what is known so far, and then with what is new."""
-        known = [Arrival(record) for record in self.fleet.records.values()]
-        known += [
-            Arrival(record, key)
-            for record in self.fleet.records.values()
-            for key, point in record.data.items()
-            if not point.removed
-        ]
+        records = self.fleet.records.values()
+        known = [Arrival(record) for record in records]
+        known += [Arrival(record, key) for record in records for key, point in record.data.items() if not point.removed]
         add(known)
         self._arrivals.async_on_arrival(add)
 
-    @callback
-    def async_add_listener(self, record: DeviceRecord, changed: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call an entity whenever its device has changed; return what ends that."""
-        listeners = self._listeners.setdefault(record.key, [])
-        listeners.append(changed)
-        return lambda: listeners.remove(changed)
+    # What the user does
 
     @callback
-    def async_add_heartbeat_listener(self, record: DeviceRecord, beat: Callable[[], None]) -> CALLBACK_TYPE:
-        """Call the one entity of a device that wants it at each heartbeat; return what ends that."""
-        self._heartbeat_listeners[record.key] = beat
-        return lambda: self._heartbeat_listeners.pop(record.key)
+    def async_set_monitoring(self, monitoring: bool) -> None:
+        """Monitor the site, with a full deadline for every device as after a new connection, or do not."""
+        self._store.monitoring = monitoring
+        self.events.async_drop()
+        self._listening_changed()
+        self.listeners.async_all_changed()
+        self._save()
+
+    @callback
+    def async_set_offline_after(self, records: Iterable[DeviceRecord], seconds: int | None) -> None:
+        """Give devices a deadline of their own, or (None) the site's again."""
+        self.fleet.set_offline_after([record.key for record in records], seconds)
+        self._deadlines.async_arm()
+        self._save()
+
+    @callback
+    def async_forget(self, record: DeviceRecord) -> None:
+        """Delete a device whose page is being deleted."""
+        changes = self.fleet.remove(record.key)
+        self.pages.async_forget(record)
+        self.data.async_forget(record)
+        self._apply(changes)
+        self._check_issues()
+
+    @callback
+    def async_remove(self, record: DeviceRecord) -> None:
+        """Delete a device, its page and its entities."""
+        self.pages.async_remove(record)
+        self.async_forget(record)
+
+    @callback
+    def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
+        """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
+        former_key, former_path = old.key, device_path(self.code, old)
+        self.pages.async_remove(new)
+        self.data.async_forget(new)
+        changes = self.fleet.replace(old, new)
+        self.pages.async_replace(old, former_path)
+        self.listeners.async_identity_changed(old, former_key)
+        self._apply(changes)
+        self._check_issues()
 
     # What comes in
 
     @callback
     def _message_received(self, received: ReceiveMessage) -> None:
         self.messages += 1
-        message = parse(received.topic, received.payload, received.retain)
-        if isinstance(message, IgnoreReason):
-            self.log.message_ignored(message, received.topic)
+        if not self.monitoring:
             return
-        if not isinstance(message, Heartbeat):
+        message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
+        if isinstance(message, Heartbeat):
+            outcome = self.fleet.heartbeat(message, now=self._loop.time(), wall=time.time())
+            if isinstance(outcome, IgnoreReason):
+                self._ignored(outcome, received.topic)
+                return
+            if outcome:
+                self._apply(outcome)
+            if len(message.data) - (message.timestamp is not None) > 1:  # more than a serial and a time
+                self.data.async_take(self.fleet.records[message.key], Channel.HEARTBEAT, message.data)
+            self.listeners.async_heartbeat(message.key)
+        elif isinstance(message, IgnoreReason):
+            self._ignored(message, received.topic)
+        else:
             taken = self.fleet.report(message, wall=time.time())
             if isinstance(taken, IgnoreReason):
-                self.log.message_ignored(taken, received.topic)
+                self._ignored(taken, received.topic)
             else:
                 self.data.async_take(taken, message.channel, message.data)
-            return
-        outcome = self.fleet.heartbeat(message, now=self._loop.time(), wall=time.time())
-        if isinstance(outcome, IgnoreReason):
-            self.log.message_ignored(outcome, received.topic)
-            return
-        if outcome:
-            self._apply(outcome)
-        if len(message.data) - (message.timestamp is not None) > 1:  # more than a serial and a time
-            self.data.async_take(self.fleet.records[message.key], Channel.HEARTBEAT, message.data)
-        if self._heartbeat_listeners and (listener := self._heartbeat_listeners.get(message.key)):
-            listener()
+
+    def _ignored(self, reason: IgnoreReason, topic: str) -> None:
+        self.log.message_ignored(reason, topic)
+        if reason is IgnoreReason.FULL:
+            self._refused_at = self._loop.time()
+            self.issues.async_set_device_limit(self.fleet.max_devices)
 
     @callback
     def _listening_changed(self) -> None:
-        if self._subscription.listening:
-            self.fleet.resume(self._loop.time())
+        now = self._loop.time()
+        if self.subscription.listening and self.monitoring:
+            self.fleet.resume(now)
+            self._listening_since = now
         else:
             self.fleet.pause()
+            self._listening_since = None
         self._deadlines.async_arm()
 
     @callback
-    def _availability_changed(self) -> None:
-        self._write_in_slices(deque(self._listeners))
+    def _muted_changed(self) -> None:
+        self.summary.async_changed()
+        self._check_issues()
 
     # What goes out
 
     def _apply(self, changes: Sequence[Change]) -> None:
         self.log.changes(changes)
+        self.events.async_changes(changes, self.fleet.offline_after)
         for record, kind in changes:
             match kind:
                 case ChangeKind.DISCOVERED:
                     self._arrivals.async_add(Arrival(record))
                 case ChangeKind.DESCRIBED | ChangeKind.MOVED:
-                    self._pages.async_describe(record)
-                case ChangeKind.CONFLICT:
+                    self.pages.async_describe(record)
+                case ChangeKind.CONFLICT | ChangeKind.CONFLICT_ENDED:
+                    self._check_issues()
                     self._deadlines.async_arm()
             if record.online:
                 self._deadlines.async_arm_by(self.fleet.deadline(record))
-            if kind in _FLIPS:
-                self._notify(record.key)
+            if kind in _FLIPS or kind is ChangeKind.REPLACED:
+                self.listeners.async_device_changed(record)
+        self.summary.async_changed()
+        self._save()
+
+    def _describe(self, record: DeviceRecord) -> dict[str, Any]:
+        """Return what an event says of a device."""
+        return {
+            "serial": record.serial,
+            "name": self.fleet.name(record),
+            "device_id": self.pages.device_id(record),
+        }
+
+    @callback
+    def _save(self) -> None:
         self._store.async_schedule_save(self.fleet)
-
-    def _notify(self, key: str) -> None:
-        for listener in self._listeners.get(key, ()):
-            listener()
-
-    def _write_in_slices(self, keys: deque[str]) -> None:
-        slice_end = self._loop.time() + SLICE
-        while keys and not self._subscription.closed:
-            if self._loop.time() >= slice_end:
-                self._loop.call_soon(self._write_in_slices, keys)
-                return
-            self._notify(keys.popleft())
 
     @callback
     def _minute_over(self, _now: datetime) -> None:
         self.log.minute_over()
-        self._pages.async_minute_over()
+        self.pages.async_minute_over()
+        self._check_issues()
         self._minutes_unsaved += 1
         if self._minutes_unsaved == _MINUTES_UNSAVED:
             self._minutes_unsaved = 0
-            self._store.async_schedule_save(self.fleet)
+            self._save()
+
+    def _check_issues(self) -> None:
+        """Raise and take back what follows from how things are now."""
+        now = self._loop.time()
+        fleet = self.fleet
+        self.issues.async_set_conflicts([record for record in fleet.conflicts() if not record.muted])
+        self.issues.async_set_replacements(fleet.replacements(now))
+        since = self._listening_since
+        self.issues.async_set_silent(not self.messages and since is not None and now - since >= _HEARD_NOTHING)
+        full = (
+            self._refused_at is not None
+            and now - self._refused_at < _REFUSED_RECENTLY
+            and fleet.accept_new
+            and len(fleet.records) >= fleet.max_devices
+        )
+        self.issues.async_set_device_limit(fleet.max_devices if full else None)
 
     @callback
     def _home_assistant_stops(self, _event: Event) -> None:
@@ -245,18 +310,12 @@ class Site:
         self._store.async_schedule_final_save(self.fleet)
 
     def _silence(self) -> None:
-        self._subscription.async_stop()
+        self.subscription.async_stop()
         self._deadlines.async_stop()
         self._arrivals.async_stop()
         self.data.async_stop()
-        self._issues.async_clear()
+        self.summary.async_stop()
+        self.events.async_drop()
+        self.listeners.async_stop()
         while self._unsubscribe:
             self._unsubscribe.pop()()
-
-
-def _fleet_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "offline_after": options.get(OPT_OFFLINE_AFTER, DEFAULT_OFFLINE_AFTER),
-        "max_devices": options.get(OPT_MAX_DEVICES, DEFAULT_MAX_DEVICES),
-        "accept_new": options.get(OPT_NEW_DEVICES, DEFAULT_NEW_DEVICES) == NEW_DEVICES_ADD,
-    }

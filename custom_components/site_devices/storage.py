@@ -1,6 +1,6 @@
 """Storage: the records of a site to and from disk, so that a restart forgets nothing.
 
-What is written is `{"devices": [{…}], "deleted": [key, …]}`, a device being the fields of its record that say something.
+What is written is `{"devices": [{…}], "deleted": [key, …], "monitoring": true}`, a device being the fields of its record that say something.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class SiteStore:
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Name the file; nothing is read yet."""
+        self.monitoring = True  # the position of the site's switch
         self._store = Store[dict[str, Any]](hass, _VERSION, f"{DOMAIN}.{entry_id}")
         self._pending = False
 
@@ -45,6 +46,7 @@ class SiteStore:
         """Restore what an earlier run saved, if anything."""
         if data := await self._store.async_load():
             fleet.restore(map(_record, data["devices"]), data["deleted"])
+            self.monitoring = data["monitoring"]
 
     @callback
     def async_schedule_save(self, fleet: Fleet) -> None:
@@ -60,7 +62,7 @@ class SiteStore:
 
     async def async_save(self, fleet: Fleet) -> None:
         """Save now."""
-        await self._store.async_save(_data(fleet))
+        await self._store.async_save(self._data(fleet))
 
     async def async_remove(self) -> None:
         """Delete the file."""
@@ -69,13 +71,16 @@ class SiteStore:
     def _snapshot(self, fleet: Fleet) -> Callable[[], dict[str, Any]]:
         def snapshot() -> dict[str, Any]:
             self._pending = False
-            return _data(fleet)
+            return self._data(fleet)
 
         return snapshot
 
-
-def _data(fleet: Fleet) -> dict[str, Any]:
-    return {"devices": list(map(_device, fleet.records.values())), "deleted": list(fleet.deleted)}
+    def _data(self, fleet: Fleet) -> dict[str, Any]:
+        return {
+            "devices": list(map(_device, fleet.records.values())),
+            "deleted": list(fleet.deleted),
+            "monitoring": self.monitoring,
+        }
 
 
 def _device(record: DeviceRecord) -> dict[str, Any]:
@@ -92,7 +97,5 @@ def _device(record: DeviceRecord) -> dict[str, Any]:
 def _record(device: dict[str, Any]) -> DeviceRecord:
     plain = {name: device[name] for name in _PLAIN_FIELDS if name in device}
     rivals = dict.fromkeys(device["rivals"], 0.0) if "rivals" in device else None
-    data = {
-        key: DataPoint(Kind(kind), unit, removed) for key, (kind, unit, removed) in device.get("data", {}).items()
-    }
+    data = {key: DataPoint(Kind(kind), unit, removed) for key, (kind, unit, removed) in device.get("data", {}).items()}
     return DeviceRecord(**plain, info=Info(**device.get("info", {})), rivals=rivals, data=data)

@@ -1,0 +1,107 @@
+"""Listeners: the entities that are there now, and which of them hear of a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from homeassistant.core import CALLBACK_TYPE, callback
+
+from .deadlines import SLICE
+from .fleet import DeviceRecord
+
+if TYPE_CHECKING:
+    from .entity import DeviceEntity
+
+
+class Listeners:
+    """Entities by what they show: a device's hear of that device only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have none yet."""
+        self._loop = loop
+        self._devices: dict[DeviceRecord, list[DeviceEntity]] = {}
+        self._site: list[Callable[[], None]] = []
+        self._heartbeats: dict[str, Callable[[], None]] = {}
+        self._turn: asyncio.Handle | None = None
+
+    @callback
+    def async_add(self, entity: DeviceEntity) -> CALLBACK_TYPE:
+        """Let an entity hear of its device; return what ends that."""
+        record = entity.record
+        self._devices.setdefault(record, []).append(entity)
+
+        @callback
+        def remove() -> None:
+            self._devices[record].remove(entity)
+            if not self._devices[record]:
+                del self._devices[record]
+
+        return remove
+
+    @callback
+    def async_add_site(self, changed: Callable[[], None]) -> CALLBACK_TYPE:
+        """Let an entity hear of the site as a whole; return what ends that."""
+        self._site.append(changed)
+        return lambda: self._site.remove(changed)
+
+    @callback
+    def async_add_heartbeat(self, record: DeviceRecord, beat: Callable[[], None]) -> CALLBACK_TYPE:
+        """Let the one entity of a device that wants it hear of each heartbeat; return what ends that."""
+        self._heartbeats[record.key] = beat
+
+        @callback
+        def remove() -> None:
+            self._heartbeats.pop(record.key, None)
+
+        return remove
+
+    @callback
+    def async_heartbeat(self, key: str) -> None:
+        """Tell of a heartbeat."""
+        if self._heartbeats and (beat := self._heartbeats.get(key)):
+            beat()
+
+    @callback
+    def async_device_changed(self, record: DeviceRecord) -> None:
+        """Let a device's entities write their states."""
+        for entity in self._devices.get(record, ()):
+            entity.async_write_ha_state()
+
+    @callback
+    def async_site_changed(self) -> None:
+        """Let the site's own entities write their states."""
+        for changed in self._site:
+            changed()
+
+    @callback
+    def async_all_changed(self) -> None:
+        """Let all write their states, for no longer than a slice at once."""
+        self.async_site_changed()
+        self._write(list(self._devices))
+
+    @callback
+    def async_identity_changed(self, record: DeviceRecord, former_key: str) -> None:
+        """Let a device's entities take its new ids: other hardware goes on as this device."""
+        if beat := self._heartbeats.pop(former_key, None):
+            self._heartbeats[record.key] = beat
+        for entity in self._devices.get(record, ()):
+            entity.identify()
+
+    @callback
+    def async_stop(self) -> None:
+        """Let none write any more."""
+        if self._turn:
+            self._turn.cancel()
+
+    def _write(self, records: list[DeviceRecord]) -> None:
+        if self._turn:
+            self._turn.cancel()  # what it has not written yet is among these
+        slice_end = self._loop.time() + SLICE
+        while records:
+            if self._loop.time() >= slice_end:
+                self._turn = self._loop.call_soon(self._write, records)
+                return
+            self.async_device_changed(records.pop())
+        self._turn = None

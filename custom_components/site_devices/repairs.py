@@ -1,0 +1,98 @@
+"""Repairs: what the user decides on the repairs page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from homeassistant.components.repairs import RepairsFlow
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
+import voluptuous as vol
+
+from .options import IGNORE, MAX_DEVICES
+from .site import SiteDevicesConfigEntry
+
+if TYPE_CHECKING:
+    from homeassistant.components.repairs import RepairsFlowResult
+
+
+async def async_create_fix_flow(
+    _hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Return the dialog of an issue that can be fixed."""
+    assert data
+    flow = ReplacedFlow if "old" in data else DeviceLimitFlow
+    return flow(data)
+
+
+class _SiteFlow(RepairsFlow):
+    """A dialog about one site, which may have been unloaded since the issue was raised."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        """Take the issue's data."""
+        self._data = data
+
+    def _entry(self) -> SiteDevicesConfigEntry | None:
+        entry = self.hass.config_entries.async_get_entry(self._data["entry_id"])
+        return entry if entry and entry.state is ConfigEntryState.LOADED else None
+
+    def _placeholders(self) -> dict[str, str] | None:
+        issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
+        return issue.translation_placeholders if issue else None
+
+
+class ReplacedFlow(_SiteFlow):
+    """Let new hardware go on as the device that it replaces."""
+
+    async def async_step_init(self, _user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Ask."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Carry everything over, if things are still as they were when the issue was raised."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm", data_schema=vol.Schema({}), description_placeholders=self._placeholders()
+            )
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        records = entry.runtime_data.fleet.records
+        old, new = records.get(self._data["old"]), records.get(self._data["new"])
+        if old is None or new is None or old.online or not new.online:
+            return self.async_abort(reason="changed")
+        entry.runtime_data.async_replace(old, new)
+        return self.async_create_entry(data={})
+
+
+class DeviceLimitFlow(_SiteFlow):
+    """Let more devices in, or no new ones at all."""
+
+    async def async_step_init(self, _user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Ask which."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["raise", "ignore"], description_placeholders=self._placeholders()
+        )
+
+    async def async_step_raise(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Take a new number."""
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        if user_input is not None:
+            return self._set(entry, max_devices=int(user_input["max_devices"]))
+        known = len(entry.runtime_data.fleet.records)
+        number = NumberSelector(NumberSelectorConfig(min=known + 1, max=MAX_DEVICES[1], mode=NumberSelectorMode.BOX))
+        suggested = min(2 * known, MAX_DEVICES[1])
+        schema = vol.Schema({vol.Required("max_devices", default=suggested): number})
+        return self.async_show_form(step_id="raise", data_schema=schema, description_placeholders=self._placeholders())
+
+    async def async_step_ignore(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Take no new devices."""
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        return self._set(entry, new_devices=IGNORE)
+
+    def _set(self, entry: SiteDevicesConfigEntry, **options: Any) -> RepairsFlowResult:
+        self.hass.config_entries.async_update_entry(entry, options={**entry.options, **options})
+        return self.async_create_entry(data={})
