@@ -7,8 +7,11 @@ import json
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
+from homeassistant.components.mqtt.models import DATA_MQTT
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_mqtt_message,
@@ -62,6 +65,21 @@ async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: 
     for _ in range(_TURNS):
         await asyncio.sleep(0)
     await hass.async_block_till_done()
+
+
+def lose_connection(hass: HomeAssistant) -> None:
+    """Let the connection to the broker break."""
+    _set_connected(hass, False)
+
+
+def regain_connection(hass: HomeAssistant) -> None:
+    """Let it be there again."""
+    _set_connected(hass, True)
+
+
+def _set_connected(hass: HomeAssistant, connected: bool) -> None:
+    hass.data[DATA_MQTT].client.connected = connected
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, connected)
 
 
 def entity_state(

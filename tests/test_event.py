@@ -1,0 +1,237 @@
+"""The site's event entity: an event for each kind of change and window of time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.json import json_bytes
+import pytest
+
+from . import advance, connectivity, entity_state, heartbeat, lose_connection, regain_connection, setup_site
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+@pytest.fixture
+def happened(hass: HomeAssistant) -> list[dict[str, Any]]:
+    """Collect the attributes of the site's events as they come."""
+    events: list[dict[str, Any]] = []
+
+    @callback
+    def state_changed(event: Event[EventStateChangedData]) -> None:
+        old, new = event.data["old_state"], event.data["new_state"]
+        if not new or not old or new.domain != "event":
+            return
+        # a reload shows as unavailable and back: that is no event, and no sane automation takes it for one
+        if "unavailable" not in (new.state, old.state) and new.state != old.state:
+            events.append(dict(new.attributes))
+
+    hass.bus.async_listen("state_changed", state_changed)
+    return events
+
+
+async def test_it_waits_for_the_first_event(hass: HomeAssistant) -> None:
+    await setup_site(hass)
+    state = entity_state(hass, "events", "event")
+    assert state
+    assert state.state == "unknown"
+    assert state.attributes["event_types"] == ["discovered", "online", "offline", "moved", "replaced", "conflict"]
+    assert state.name == "sito_001 Events"
+
+
+async def test_an_outage_is_one_event(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    for number in range(25):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"S{number}")
+    await advance(hass, freezer, 15)
+    assert [event["event_type"] for event in happened] == ["discovered"]
+    happened.clear()
+
+    await advance(hass, freezer, 15.1)
+    assert connectivity(hass, "datalogger/S24") == "off"  # sensors flip at once
+    assert not happened
+    await advance(hass, freezer, 14.9)
+    assert not happened  # the window is half a deadline
+    await advance(hass, freezer, 0.2)
+    (outage,) = happened
+    assert type(outage["event_type"]) is str
+    assert outage["event_type"] == "offline"
+    assert outage["count"] == 25
+    assert [device["serial"] for device in outage["devices"]] == [f"S{number}" for number in range(20)]
+    assert outage["devices"][3]["name"] == "monstro/3"
+    device = dr.async_get(hass).async_get(outage["devices"][3]["device_id"])
+    assert device
+    assert device.serial_number == "S3"
+    assert outage["message"].startswith("25 devices of sito_001 are offline: monstro/0, monstro/1, monstro/2")
+    assert outage["message"].endswith("monstro/19 …")
+
+    await heartbeat(hass, "datalogger/monstro/3", "S3")
+    await advance(hass, freezer, 15.1)
+    assert happened[1]["event_type"] == "online"
+    assert happened[1]["message"] == "monstro/3 of sito_001 is online again."
+
+
+async def test_its_messages_are_in_home_assistants_language(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    hass.config.language = "it"
+    await setup_site(hass)
+    await heartbeat(hass)
+    await advance(hass, freezer, 15.1)
+    assert happened[0]["message"] == "monstro/1 è stato scoperto su sito_001."
+
+
+@pytest.mark.parametrize(("offline_after", "window"), [(5, 2.5), (1, 1.0), (30, 15.0), (3600, 15.0)])
+async def test_the_window_is_half_a_deadline_of_1_to_15_seconds(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    happened: list[dict[str, Any]],
+    offline_after: int,
+    window: float,
+) -> None:
+    await setup_site(hass, options={"offline_after": offline_after})
+    await heartbeat(hass)
+    await advance(hass, freezer, window - 0.05)
+    assert not happened
+    await advance(hass, freezer, 0.1)
+    assert len(happened) == 1
+
+
+async def test_events_leave_two_milliseconds_apart(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass, "datalogger/monstro/1", "MOVES")
+    await heartbeat(hass, "datalogger/monstro/2", "MOVES")
+    await advance(hass, freezer, 20)
+    assert [event["event_type"] for event in happened] == ["discovered"]
+    await advance(hass, freezer, 0.0021)
+    assert [event["event_type"] for event in happened] == ["discovered", "moved"]
+    assert happened[1]["message"] == "monstro/2 of sito_001 has moved there."
+
+
+async def test_every_device_counts_once_an_event(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass, "datalogger/monstro/1", "MOVES")
+    await advance(hass, freezer, 16)
+    happened.clear()
+    for number in (2, 3, 4):
+        await heartbeat(hass, f"datalogger/monstro/{number}", "MOVES")
+    await advance(hass, freezer, 16)
+    (moved,) = happened
+    assert moved["count"] == 1
+
+
+async def test_attributes_fit_into_the_recorder(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    for number in range(30):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"{number:04}" + 60 * "𝕊", name=64 * "𝔑")
+    await advance(hass, freezer, 16)
+    (discovered,) = happened
+    assert discovered["count"] == 30
+    assert 10 < len(discovered["devices"]) < 20
+    assert len(json_bytes(discovered)) < 16_384
+    assert discovered["message"].endswith(" …")
+
+
+async def test_markup_in_a_name_is_text_in_the_message(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass, name="<img src=x onerror=alert(1)> {{ 1/0 }} [x](http://x)")
+    await advance(hass, freezer, 16)
+    message = happened[0]["message"]
+    assert r"\<img src=x onerror=alert(1)\> \{\{ 1/0 \}\} \[x\](http\://x)" in message
+
+
+async def test_nothing_happens_because_of_broker_reload_or_monitoring(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    await advance(hass, freezer, 16)
+    happened.clear()
+
+    lose_connection(hass)
+    await advance(hass, freezer, 300)
+    regain_connection(hass)
+    await advance(hass, freezer, 20)
+    for device in ("datalogger/monstro/1", "gateway/1"):
+        await heartbeat(hass, device, "GATE" if "gateway" in device else "TEST123")
+    await advance(hass, freezer, 16)
+
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 16)
+
+    switch = {"entity_id": "switch.sito_001_monitoring"}
+    await hass.services.async_call("switch", "turn_off", switch, blocking=True)
+    await advance(hass, freezer, 300)
+    await hass.services.async_call("switch", "turn_on", switch, blocking=True)
+    await advance(hass, freezer, 20)
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    await advance(hass, freezer, 16)
+    assert not happened
+
+
+async def test_what_was_gathered_is_told_before_a_reload(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert [event["event_type"] for event in happened] == ["discovered"]
+
+
+async def test_what_was_gathered_is_dropped_when_monitoring_ends(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass)
+    await hass.services.async_call("switch", "turn_off", {"entity_id": "switch.sito_001_monitoring"}, blocking=True)
+    await advance(hass, freezer, 30)
+    assert not happened
+
+
+async def test_a_muted_device_is_in_no_event(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await heartbeat(hass, "datalogger/monstro/2", "MUTED")
+    await advance(hass, freezer, 16)
+    happened.clear()
+    devices = dr.async_get(hass)
+    (muted,) = (
+        device
+        for device in dr.async_entries_for_config_entry(devices, entry.entry_id)
+        if device.serial_number == "MUTED"
+    )
+    await advance(hass, freezer, 15)  # both fall silent; one is muted while the window is open
+    devices.async_update_device(muted.id, disabled_by=dr.DeviceEntryDisabler.USER)
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 16)
+    (outage,) = happened
+    assert outage["count"] == 1
+    assert outage["devices"][0]["serial"] == "TEST123"
+
+
+async def test_it_is_available_while_nothing_is_known(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    await setup_site(hass)
+    lose_connection(hass)
+    await advance(hass, freezer, 61)
+    state = entity_state(hass, "events", "event")
+    assert state
+    assert state.state == "unknown"
