@@ -234,17 +234,16 @@ class Fleet:
         self._conflicts.pop(key, None)
         for queue in self._queues.values():
             queue.pop(key, None)
-        self.deleted.pop(key, None)
-        self.deleted[key] = None
-        while len(self.deleted) > DELETED_REMEMBERED:
-            del self.deleted[next(iter(self.deleted))]
+        self._remember_deleted(key)
         return self._leave(record)
 
     def replace(self, old: DeviceRecord, new: DeviceRecord) -> Sequence[Change]:
         """Let new hardware go on as the device that it replaces; return what that changed.
 
-        The old record lives on under the new serial, with its own deadline and data points; the new one is gone.
+        The old record lives on under the new serial, with its own deadline and data points; the new one is gone. So is
+        the old serial, which the broker may have retained.
         """
+        self._remember_deleted(old.key)
         others = [*self._leave(old), *self._leave(new)]
         for key in (old.key, new.key):
             del self.records[key]
@@ -276,7 +275,11 @@ class Fleet:
         pairs = []
         for keys in self._places.values():
             *others, owner = (self.records[key] for key in keys)
-            if owner.online and not owner.muted and now - owner.arrived >= 2 * (self.deadline(owner) - owner.heard):
+            if (
+                owner.online
+                and not owner.muted
+                and now - owner.arrived >= 2 * (owner.offline_after or self.offline_after)
+            ):
                 gone = [old for old in others if old.online is False and not old.muted and old.created < owner.created]
                 pairs += [(old, owner) for old in gone[-1:]]
         return pairs
@@ -345,10 +348,10 @@ class Fleet:
 
     def _move(self, record: DeviceRecord, address: str, now: float) -> Sequence[Change]:
         """Follow a device to another address, unless it alternates between the two."""
+        record.moves = (*record.moves, _Move(now, record.address, address))[-_MOVES_REMEMBERED:]
         since = now - CONFLICT_WINDOW * (record.offline_after or self.offline_after)
-        recent = (move for move in record.moves if move.at >= since)
-        record.moves = (*recent, _Move(now, record.address, address))[-_MOVES_REMEMBERED:]
-        between = [move for move in record.moves if {move.origin, move.target} == {record.address, address}]
+        both = {record.address, address}
+        between = [move for move in record.moves if move.at >= since and {move.origin, move.target} == both]
         if len(between) < CONFLICT_MOVES:
             record.arrived = now
             return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
@@ -415,6 +418,12 @@ class Fleet:
         """Return who of those at an address was the last to come: of those alive, if there are any."""
         last = next(reversed(here))
         return self.records[next((key for key in reversed(here) if self.records[key].online), last)]
+
+    def _remember_deleted(self, key: str) -> None:
+        self.deleted.pop(key, None)
+        self.deleted[key] = None
+        while len(self.deleted) > DELETED_REMEMBERED:
+            del self.deleted[next(iter(self.deleted))]
 
     def _enqueue(self, record: DeviceRecord) -> None:
         """Put a device that was just heard at the end of its queue."""
