@@ -12,8 +12,10 @@ from .fleet import Change, Fleet
 
 SLICE: Final = 0.005  # seconds for which the event loop is held at once
 _BLIND: Final = 2.0  # seconds; a timer this late means that the loop could not read either
-_BURST: Final = 100  # messages in one turn of the loop: there are more behind them
-_PATIENCE: Final = 1.0  # seconds for which bursts may put an overdue deadline off
+# Home Assistant's client reads one message in a turn of the loop, and not all of them are ours. So what had arrived has
+# been read when so many turns in a row brought none: a queue in which every tenth is ours is read through all the same.
+_QUIET_TURNS: Final = 50  # a millisecond of a free loop
+_PATIENCE: Final = 1.0  # seconds for which reading may put an overdue deadline off
 
 
 class DeadlineTimer:
@@ -33,6 +35,7 @@ class DeadlineTimer:
         self._messages = messages
         self._timer: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None  # set from an overdue deadline until all of them are applied
+        self._heard = 0  # messages so far when the last turn began
 
     @callback
     def async_arm(self) -> None:
@@ -68,29 +71,30 @@ class DeadlineTimer:
         if deadline is None or deadline > now:
             self._arm(deadline)
         else:
-            # what call_soon queues runs before what the same turn reads: now, only the next turn is a whole one
-            self._turn = self._loop.call_soon(self._turn_begins, now, now + _PATIENCE)
+            self._heard = self._messages()
+            self._turn = self._loop.call_soon(self._read_on, now, now + _PATIENCE, now, 0)
 
-    def _turn_begins(self, queued: float, until: float) -> None:
+    def _read_on(self, queued: float, until: float, quiet_since: float, quiet_turns: int) -> None:
+        """Begin a turn of the loop: look at what the one before has read, and go on until nothing more comes in."""
         now = self._look(queued)
-        self._turn = self._loop.call_soon(self._turn_over, now, until, self._messages())
-
-    def _turn_over(self, began: float, until: float, messages: int) -> None:
-        now = self._look(began)
-        if self._messages() - messages >= _BURST and now < until:
-            self._turn_begins(now, until)
+        messages = self._messages()
+        if messages != self._heard:
+            self._heard = messages
+            quiet_since, quiet_turns = now, 0
+        if quiet_turns < _QUIET_TURNS and now < until:
+            self._turn = self._loop.call_soon(self._read_on, now, until, quiet_since, quiet_turns + 1)
         else:
-            self._apply_overdue(now, began)
+            self._apply_overdue(now, quiet_since)
 
-    def _apply_overdue(self, queued: float, began: float) -> None:
-        """Apply what was overdue when the last turn began: what fell due since has had no turn of its own."""
+    def _apply_overdue(self, queued: float, cutoff: float) -> None:
+        """Apply what was overdue at the cutoff: before it everything was read, what fell due since has a turn to come."""
         now = self._look(queued)
         slice_end = now + SLICE
-        while changes := self._fleet.expire(began):
+        while changes := self._fleet.expire(cutoff):
             self._apply(changes)
             now = self._loop.time()
             if now >= slice_end:
-                self._turn = self._loop.call_soon(self._apply_overdue, now, began)
+                self._turn = self._loop.call_soon(self._apply_overdue, now, cutoff)
                 return
         self._turn = None
         self.async_arm()
