@@ -1,0 +1,116 @@
+"""Deleting devices: what is not online can go, and comes back only when it lives."""
+
+from __future__ import annotations
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.site_devices import async_remove_config_entry_device
+from custom_components.site_devices.const import DOMAIN
+
+from . import advance, connectivity, heartbeat, publish, setup_site
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+
+def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> dr.DeviceEntry:
+    """Return the page of a device, or (None) the site's."""
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return next(device for device in pages if device.serial_number == serial)
+
+
+async def delete(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> None:
+    """Do what Home Assistant does when the user presses Delete."""
+    device = page(hass, entry, serial)
+    assert await async_remove_config_entry_device(hass, entry, device)
+    dr.async_get(hass).async_remove_device(device.id)
+    await hass.async_block_till_done()
+
+
+async def test_an_offline_device_goes_with_all_its_entities(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 21})
+    await advance(hass, freezer, 31)
+    await delete(hass, entry, "TEST123")
+    assert not [state for state in hass.states.async_all() if "monstro" in state.entity_id]
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 22})
+    await advance(hass, freezer, 120)
+    assert not [state for state in hass.states.async_all() if "monstro" in state.entity_id]
+    await advance(hass, freezer, 1)
+    assert hass.states.get("sensor.sito_001_devices_known").state == "0"
+
+
+async def test_a_live_heartbeat_brings_it_back_a_retained_one_does_not(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 21})
+    await advance(hass, freezer, 31)
+    await delete(hass, entry, "TEST123")
+    await hass.config_entries.async_reload(entry.entry_id)
+    await heartbeat(hass, retain=True)
+    assert connectivity(hass) is None
+    await heartbeat(hass)
+    assert connectivity(hass) == "on"
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 22})
+    assert hass.states.get("sensor.monstro_1_temperature").state == "22"
+
+
+async def test_an_online_device_stays(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    with pytest.raises(HomeAssistantError) as refused:
+        await delete(hass, entry, "TEST123")
+    assert refused.value.translation_key == "online_not_removable"
+    assert "monstro/1 (TEST123) is online" in str(refused.value)
+    assert connectivity(hass) == "on"
+
+
+async def test_the_sites_own_device_stays(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    with pytest.raises(HomeAssistantError) as refused:
+        await delete(hass, entry, None)
+    assert refused.value.translation_key == "site_not_removable"
+
+
+async def test_a_page_without_a_device_can_go(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, serial_number="LEFT"
+    )
+    await delete(hass, entry, "LEFT")
+
+
+async def test_a_device_that_never_lived_can_go(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, retain=True)
+    assert connectivity(hass) == "unknown"
+    await delete(hass, entry, "TEST123")
+    assert connectivity(hass) is None
+    assert not [
+        entity
+        for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if "TEST123" in entity.unique_id
+    ]
+
+
+async def test_the_other_device_at_its_address_gets_the_plain_name(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, serial="OLD")
+    await advance(hass, freezer, 31)
+    await heartbeat(hass, serial="NEW")
+    assert page(hass, entry, "OLD").name == "monstro/1 (OLD)"
+    await advance(hass, freezer, 31)
+    await delete(hass, entry, "NEW")
+    await advance(hass, freezer, 60)
+    assert page(hass, entry, "OLD").name == "monstro/1"

@@ -1,0 +1,320 @@
+"""The repairs page: raised with the cause, gone with it, and what fixing does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.site_devices.const import DOMAIN
+
+from . import advance, connectivity, entity_state, heartbeat, lose_connection, publish, regain_connection, setup_site
+
+pytestmark = pytest.mark.usefixtures("broker")
+
+type Fix = Callable[[str, dict[str, Any] | None], Awaitable[Any]]
+
+
+def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, ir.IssueEntry]:
+    """Return the site's active issues, without the entry's id in front."""
+    return {
+        issue_id.removeprefix(f"{entry.entry_id}_"): issue
+        for (domain, issue_id), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN and issue.active
+    }
+
+
+async def open_fix(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> Any:
+    await async_setup_component(hass, "repairs", {})
+    manager = hass.data["repairs"]["flow_manager"]
+    return manager, await manager.async_init(DOMAIN, data={"issue_id": f"{entry.entry_id}_{key}"})
+
+
+# The same serial alive at two addresses
+
+
+async def conflict(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    for address in ("monstro/1", "monstro/7", "monstro/1", "monstro/7"):
+        await heartbeat(hass, f"datalogger/{address}")
+        await advance(hass, freezer, 5)
+
+
+async def test_a_conflict_names_the_serial_and_its_addresses(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    issue = issues(hass, entry)["conflict"]
+    assert not issue.is_fixable
+    assert issue.translation_placeholders == {"site": "sito_001", "devices": "TEST123 (monstro/1, monstro/7)"}
+
+
+async def test_it_goes_when_one_address_has_been_silent_for_five_deadlines(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    # second by second: a timer that is late by more would mean that the loop was blind
+    for second in range(144):
+        if second % 10 == 0:
+            await heartbeat(hass)
+        await advance(hass, freezer, 1)
+    assert "conflict" in issues(hass, entry)
+    await advance(hass, freezer, 2)
+    assert "conflict" not in issues(hass, entry)
+
+
+async def test_it_is_there_again_after_a_reload(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues(hass, entry)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 60)
+    assert "conflict" in issues(hass, entry)
+
+
+async def test_an_ignored_issue_stays_ignored(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_conflict", True)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 60)
+    assert issues(hass, entry)["conflict"].dismissed_version
+
+
+async def test_removing_the_entry_deletes_even_the_ignored(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_conflict", True)
+    ir.async_create_issue(
+        hass, "other", "theirs", is_fixable=False, severity=ir.IssueSeverity.WARNING, translation_key="theirs"
+    )
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert not issues(hass, entry)
+    assert ir.async_get(hass).async_get_issue("other", "theirs")
+
+
+# More devices than max_devices
+
+
+async def test_more_devices_than_allowed(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    assert not issues(hass, entry)
+    await heartbeat(hass, "gateway/1", "GATE")
+    issue = issues(hass, entry)["device_limit"]
+    assert issue.is_fixable
+    assert issue.translation_placeholders == {"site": "sito_001", "max_devices": "1"}
+
+    # it goes by itself ten minutes after the last one was turned away
+    for _ in range(9):
+        await advance(hass, freezer, 60)
+    assert "device_limit" in issues(hass, entry)
+    for _ in range(2):
+        await advance(hass, freezer, 60)
+    assert not issues(hass, entry)
+
+
+async def test_more_can_be_allowed(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    assert flow["menu_options"] == ["raise", "ignore"]
+    assert flow["description_placeholders"]["max_devices"] == "1"
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "raise"})
+    flow = await manager.async_configure(flow["flow_id"], {"max_devices": 5})
+    assert flow["type"] == "create_entry"
+    assert entry.options == {"max_devices": 5}
+    await hass.async_block_till_done()
+    assert not issues(hass, entry)
+    await heartbeat(hass, "gateway/1", "GATE")
+    assert connectivity(hass, "gateway/GATE") == "on"
+
+
+async def test_or_no_new_ones_be_taken(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "ignore"})
+    assert entry.options == {"max_devices": 1, "new_devices": "ignore"}
+    await hass.async_block_till_done()
+    await heartbeat(hass, "gateway/1", "GATE")
+    assert not issues(hass, entry)
+
+
+@pytest.mark.parametrize("choice", ["raise", "ignore"])
+async def test_the_limit_of_an_unloaded_site_is_left_alone(hass: HomeAssistant, choice: str) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    await hass.config_entries.async_unload(entry.entry_id)
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": choice})
+    assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
+
+
+# A site that heard nothing
+
+
+async def test_a_site_that_hears_nothing_for_ten_minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await advance(hass, freezer, 540)
+    lose_connection(hass)
+    await advance(hass, freezer, 50)
+    regain_connection(hass)  # the ten minutes are of one connection
+    for _ in range(9):
+        await advance(hass, freezer, 60)
+    assert not issues(hass, entry)
+    await advance(hass, freezer, 60)
+    await advance(hass, freezer, 60)
+    assert not issues(hass, entry)["silent_site"].is_fixable
+    await publish(hass, "sito_001/gateway/1/input", b"anything")
+    await advance(hass, freezer, 60)
+    assert not issues(hass, entry)
+
+
+# Replaced hardware
+
+
+async def replaced_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    """Let OLD fall silent, and NEW beat at its address for two deadlines and until the minute is over."""
+    entry = await setup_site(hass)
+    await heartbeat(hass, serial="OLD")
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "OLD", "temperature": 21})
+    await advance(hass, freezer, 31)
+    for _ in range(12):
+        await heartbeat(hass, serial="NEW")
+        await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "NEW", "temperature": 22})
+        await advance(hass, freezer, 10)
+    return entry
+
+
+async def test_a_replacement_is_offered_after_two_deadlines(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    issue = issues(hass, entry)["replaced_datalogger/OLD"]
+    assert issue.is_fixable
+    assert issue.translation_placeholders == {"site": "sito_001", "address": "monstro/1", "old": "OLD", "new": "NEW"}
+
+
+async def test_nothing_is_offered_before(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, serial="OLD")
+    await advance(hass, freezer, 31)
+    await heartbeat(hass, serial="NEW")
+    await advance(hass, freezer, 29)
+    await heartbeat(hass, serial="NEW")
+    assert not issues(hass, entry)
+
+
+async def test_it_goes_when_the_old_one_is_back(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    await heartbeat(hass, "datalogger/monstro/2", "OLD")
+    await advance(hass, freezer, 60)
+    assert not issues(hass, entry)
+
+
+async def test_ignoring_it_keeps_both(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_replaced_datalogger/OLD", True)
+    await advance(hass, freezer, 60)
+    assert connectivity(hass, "datalogger/OLD") == "off"
+    assert connectivity(hass, "datalogger/NEW") is not None
+
+
+async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    pages = dr.async_entries_for_config_entry(devices, entry.entry_id)
+    old = next(device for device in pages if device.serial_number == "OLD")
+    area = ar.async_get(hass).async_create("Roof").id
+    devices.async_update_device(old.id, name_by_user="My logger", area_id=area)
+    entities.async_update_entity("binary_sensor.monstro_1_connectivity", new_entity_id="binary_sensor.my_logger")
+    last_heartbeat = entities.async_get_entity_id("sensor", DOMAIN, "sito_001/datalogger/OLD/last_heartbeat")
+    entry.runtime_data.async_set_offline_after([entry.runtime_data.fleet.records["datalogger/OLD"]], 120)
+
+    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    assert flow["step_id"] == "confirm"
+    assert flow["description_placeholders"]["new"] == "NEW"
+    flow = await manager.async_configure(flow["flow_id"], {})
+    await hass.async_block_till_done()
+    assert flow["type"] == "create_entry"
+
+    site, page = dr.async_entries_for_config_entry(devices, entry.entry_id)
+    assert page.id == old.id
+    assert page.identifiers == {(DOMAIN, "sito_001/datalogger/NEW")}
+    assert (page.serial_number, page.name, page.name_by_user) == ("NEW", "monstro/1", "My logger")
+    assert (page.area_id, page.via_device_id) == (area, site.id)
+    kept = {
+        entity.unique_id: entity.entity_id
+        for entity in er.async_entries_for_device(entities, page.id, include_disabled_entities=True)
+    }
+    assert kept == {
+        "sito_001/datalogger/NEW/connectivity": "binary_sensor.my_logger",
+        "sito_001/datalogger/NEW/last_heartbeat": last_heartbeat,
+        "sito_001/datalogger/NEW/in/temperature": "sensor.monstro_1_temperature",
+    }
+    assert entry.runtime_data.fleet.records["datalogger/NEW"].offline_after == 120
+    assert not issues(hass, entry)
+
+    # what the new hardware sends is the old device's from now on, before and after a reload
+    assert hass.states.get("binary_sensor.my_logger").state == "on"
+    await publish(
+        hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "NEW", "temperature": 23, "door": True}
+    )
+    assert hass.states.get("sensor.monstro_1_temperature").state == "23"
+    assert entity_state(hass, "datalogger/NEW/in/door").state == "on"
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert hass.states.get("binary_sensor.my_logger").state == "on"
+    assert len(dr.async_entries_for_config_entry(devices, entry.entry_id)) == 2
+
+    # the old serial is nobody now: heard again it is a new device
+    await heartbeat(hass, "datalogger/monstro/3", "OLD")
+    assert connectivity(hass, "datalogger/OLD") == "on"
+
+
+async def test_the_replacement_is_an_event(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    await manager.async_configure(flow["flow_id"], {})
+    await advance(hass, freezer, 16)
+    state = hass.states.get("event.sito_001_events")
+    assert state.attributes["event_type"] == "replaced"
+    assert state.attributes["devices"][0]["serial"] == "NEW"
+
+
+async def test_nothing_is_carried_over_once_things_have_changed(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    await heartbeat(hass, "datalogger/monstro/2", "OLD")
+    flow = await manager.async_configure(flow["flow_id"], {})
+    assert (flow["type"], flow["reason"]) == ("abort", "changed")
+    assert connectivity(hass, "datalogger/NEW") == "on"
+
+
+async def test_nor_when_the_site_is_not_loaded(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    await hass.config_entries.async_unload(entry.entry_id)
+    flow = await manager.async_configure(flow["flow_id"], {})
+    assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
