@@ -2,9 +2,10 @@
 
 import sys
 
-from .process import exit_on_signals
+from .process import exit_on_signals, signals_held
 
 exit_on_signals()
-from .cli import main  # noqa: E402  it takes a second, in which Ctrl-C shall end us quietly, too
+with signals_held():  # importing takes a second, and may swallow what a signal raises in the middle of it
+    from .cli import main
 
 sys.exit(main())

@@ -113,8 +113,9 @@ class Broker:
 
     def close(self) -> None:
         """Stop it and remove its folder."""
-        self.stop()
-        self._folder.cleanup()
+        with signals_held():
+            self.stop()
+            self._folder.cleanup()
 
     def _mosquitto_conf(self, acl: str | None, persistent: bool, settings: Sequence[str]) -> Path:
         lines = [f"listener {self.port} {self.host}", f"allow_anonymous {'false' if self.users else 'true'}"]

@@ -97,8 +97,9 @@ class HomeAssistant:
 
     def close(self) -> None:
         """Stop it and remove its folder."""
-        self.stop(CLOSES_WITHIN)
-        self._folder.cleanup()
+        with signals_held():
+            self.stop(CLOSES_WITHIN)
+            self._folder.cleanup()
 
     def get(self, path: str) -> Any:
         """Ask its REST interface: `get("/api/states")`."""

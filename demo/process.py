@@ -20,6 +20,7 @@ from types import FrameType
 
 LOOPBACK = "127.0.0.1"
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+IMPATIENCE = 3.0  # seconds in which several signals are one: a second Ctrl-C must not break into the clean-up
 
 
 class StartError(Exception):
@@ -116,7 +117,10 @@ def tail(log: Path, lines: int = 15) -> str:
 
 @contextmanager
 def signals_held() -> Iterator[None]:
-    """Put Ctrl-C and the like off to the end of the block: between a fork and its bookkeeping they would orphan it."""
+    """Put Ctrl-C and the like off to the end of the block.
+
+    Between a fork and its bookkeeping they would orphan the child, and in the middle of a clean-up, end it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are delivered to the main thread only
         return
@@ -136,12 +140,14 @@ def signals_held() -> Iterator[None]:
 
 
 def exit_on_signals() -> None:
-    """Make Ctrl-C, SIGTERM and a closed terminal end this program through its `with` blocks, and only once."""
+    """Make Ctrl-C, SIGTERM and a closed terminal end this program through its `with` blocks."""
+    last = -IMPATIENCE
 
     def leave(number: int, frame: FrameType | None) -> None:
-        for each in ENDINGS:
-            signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not break into the clean-up
-        raise SystemExit(128 + number)
+        nonlocal last
+        if time.monotonic() - last >= IMPATIENCE:
+            last = time.monotonic()
+            raise SystemExit(128 + number)
 
     for each in ENDINGS:
         signal.signal(each, leave)

@@ -100,6 +100,30 @@ def test_it_ends_with_us(end: signal.Signals, tmp_path: Path, log: Path) -> None
     wait_for(lambda: not is_alive(child))
 
 
+def test_an_impatient_ctrl_c_does_not_break_into_the_clean_up(tmp_path: Path) -> None:
+    program = f"""
+        import pathlib, time
+        from demo.process import exit_on_signals
+        exit_on_signals()
+        folder = pathlib.Path({str(tmp_path)!r})
+        try:
+            (folder / "begun").touch()
+            time.sleep(60)
+        finally:
+            (folder / "cleaning").touch()
+            time.sleep(0.5)
+            (folder / "cleaned").touch()
+    """
+    ours = subprocess.Popen(python(program), cwd=ROOT)
+    wait_for((tmp_path / "begun").exists)
+    ours.send_signal(signal.SIGINT)
+    wait_for((tmp_path / "cleaning").exists)
+    ours.send_signal(signal.SIGINT)
+    ours.send_signal(signal.SIGTERM)
+    assert ours.wait(10) == 128 + signal.SIGINT
+    assert (tmp_path / "cleaned").exists()
+
+
 def test_a_held_signal_comes_later() -> None:
     heard: list[str] = []
     before = signal.signal(signal.SIGHUP, lambda *_: heard.append("signal"))
