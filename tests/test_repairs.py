@@ -205,11 +205,17 @@ async def replaced_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory)
     return entry
 
 
+def replacement_of(hass: HomeAssistant, entry: MockConfigEntry, serial: str) -> str:
+    """Return the key of the issue, which tells no serial."""
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return f"replaced_{next(page.id for page in pages if page.serial_number == serial)}"
+
+
 async def test_a_replacement_is_offered_after_two_deadlines(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await replaced_hardware(hass, freezer)
-    issue = issues(hass, entry)["replaced_datalogger/OLD"]
+    issue = issues(hass, entry)[replacement_of(hass, entry, "OLD")]
     assert issue.is_fixable
     assert issue.translation_placeholders == {"site": "sito_001", "address": "monstro/1", "old": "OLD", "new": "NEW"}
 
@@ -233,7 +239,7 @@ async def test_it_goes_when_the_old_one_is_back(hass: HomeAssistant, freezer: Fr
 
 async def test_ignoring_it_keeps_both(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_replaced_datalogger/OLD", True)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_{replacement_of(hass, entry, 'OLD')}", True)
     await advance(hass, freezer, 60)
     assert connectivity(hass, "datalogger/OLD") == "off"
     assert connectivity(hass, "datalogger/NEW") is not None
@@ -250,7 +256,7 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
     last_heartbeat = entities.async_get_entity_id("sensor", DOMAIN, "sito_001/datalogger/OLD/last_heartbeat")
     entry.runtime_data.async_set_offline_after([entry.runtime_data.fleet.records["datalogger/OLD"]], 120)
 
-    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
     assert flow["step_id"] == "confirm"
     assert flow["description_placeholders"]["new"] == "NEW"
     flow = await manager.async_configure(flow["flow_id"], {})
@@ -293,7 +299,7 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
 
 async def test_the_replacement_is_an_event(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
     await manager.async_configure(flow["flow_id"], {})
     await advance(hass, freezer, 16)
     state = hass.states.get("event.sito_001_events")
@@ -305,7 +311,7 @@ async def test_nothing_is_carried_over_once_things_have_changed(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
     await heartbeat(hass, "datalogger/monstro/2", "OLD")
     flow = await manager.async_configure(flow["flow_id"], {})
     assert (flow["type"], flow["reason"]) == ("abort", "changed")
@@ -314,7 +320,7 @@ async def test_nothing_is_carried_over_once_things_have_changed(
 
 async def test_nor_when_the_site_is_not_loaded(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, "replaced_datalogger/OLD")
+    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
     await hass.config_entries.async_unload(entry.entry_id)
     flow = await manager.async_configure(flow["flow_id"], {})
     assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")

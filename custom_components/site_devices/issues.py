@@ -5,7 +5,7 @@ Each is raised when its cause is found, kept up to date in place, and taken back
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -27,11 +27,14 @@ _REPLACED_AT_ONCE: Final = 20
 class SiteIssues:
     """The issues of one site."""
 
-    def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str) -> None:
-        """Raise nothing yet."""
+    def __init__(
+        self, hass: HomeAssistant, entry_id: str, site_code: str, page_id: Callable[[DeviceRecord], str | None]
+    ) -> None:
+        """Raise nothing yet; `page_id` gives what names a device without telling its serial."""
         self._hass = hass
         self._entry_id = entry_id
         self._site_code = site_code
+        self._page_id = page_id
         self._raised: dict[str, dict[str, str]] = {}  # placeholders by id
 
     @callback
@@ -59,7 +62,8 @@ class SiteIssues:
     @callback
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
         """Offer to let each second device go on as the first, whose place it has taken."""
-        offered = {f"{REPLACED}_{old.key}": (old, new) for old, new in pairs[:_REPLACED_AT_ONCE]}
+        # Home Assistant lists the ids in the diagnostics, where no serial belongs
+        offered = {f"{REPLACED}_{self._page_id(old)}": (old, new) for old, new in pairs[:_REPLACED_AT_ONCE]}
         for key in [key for key in self._raised if key.startswith(f"{REPLACED}_") and key not in offered]:
             self._set(key, None)
         for key, (old, new) in offered.items():

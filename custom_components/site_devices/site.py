@@ -66,7 +66,7 @@ class Site:
         self.pages = DevicePages(hass, entry.entry_id, self.code, self.fleet, self._muted_changed)
         self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
         self.events = SiteEvents(hass.loop, self.code, self._describe)
-        self.issues = SiteIssues(hass, entry.entry_id, self.code)
+        self.issues = SiteIssues(hass, entry.entry_id, self.code, self.pages.device_id)
         self._store = SiteStore(hass, entry.entry_id)
         self._arrivals = Arrivals(hass.loop, self.pages)
         self.data = SiteData(
