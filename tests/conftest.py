@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
+import logging
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
@@ -24,3 +25,18 @@ async def broker(
     # MQTT's own timer of one second would linger
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
     await hass.async_block_till_done()
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> Generator[None]:
+    """Let nothing pass that would stand in the user's log as a warning or an error because of us."""
+    yield
+    complaints = [
+        f"{record.name}: {record.getMessage()}"
+        for phase in ("setup", "call")
+        for record in caplog.get_records(phase)
+        if record.levelno >= logging.WARNING
+        and record.name not in ("aiohttp_fast_zlib", "asyncio", "homeassistant.loader")
+        and "not ready yet" not in record.msg  # how Home Assistant tells of a setup that it tries again
+    ]
+    assert not complaints

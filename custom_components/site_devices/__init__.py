@@ -7,8 +7,11 @@ from typing import Final
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
 
+from . import services
 from .const import DOMAIN
 from .ids import site_identifier
 from .issues import async_delete_issues
@@ -17,6 +20,14 @@ from .storage import SiteStore
 from .subscription import mqtt_is_loaded
 
 PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Set up what there is once for all sites."""
+    services.async_register(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.data_entry_flow import FlowHandler
@@ -33,8 +33,21 @@ def via(parent: DeviceEntry) -> dict[str, Any]:
     return {"via_device": next(iter(parent.identifiers))}
 
 
-def targeted_devices(hass: HomeAssistant, call: ServiceCall) -> set[str]:
-    """Return the ids of the devices that an action's target names, also by area, floor or label."""
+class Target(NamedTuple):
+    """What an action is for: ids of devices, also of those in its areas, floors and labels; and the same of entities."""
+
+    devices: set[str]
+    entities: set[str]
+    further_entities: set[str]  # those that are not named themselves
+
+
+def target_of(hass: HomeAssistant, call: ServiceCall) -> Target:
+    """Return what an action's target names."""
     if _target is None:
-        return set(_service.async_extract_referenced_entity_ids(hass, call).referenced_devices)
-    return set(_target.async_extract_referenced_entity_ids(hass, _target.TargetSelection(call.data)).referenced_devices)
+        selected = _service.async_extract_referenced_entity_ids(hass, call)
+    else:
+        selection = (
+            getattr(_target, "TargetSelection", None) or _target.TargetSelectorData
+        )  # how it was called at first
+        selected = _target.async_extract_referenced_entity_ids(hass, selection(call.data))
+    return Target(selected.referenced_devices, selected.referenced, selected.indirectly_referenced)

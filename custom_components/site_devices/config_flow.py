@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.models import ReceiveMessage
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
 from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.selector import SelectOptionDict, SelectSelector, SelectSelectorConfig, TextSelector
 import voluptuous as vol
@@ -15,6 +15,7 @@ import voluptuous as vol
 from .compat import update_progress
 from .const import CONF_SITE_CODE, DOMAIN
 from .markdown import escape
+from .options_flow import SiteDevicesOptionsFlow
 from .protocol import Heartbeat, is_site_code, parse
 from .subscription import mqtt_is_loaded
 
@@ -35,6 +36,12 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Have heard nothing."""
         self._heard: dict[str, set[str]] = {}  # site code: keys of its devices
+
+    @staticmethod
+    @callback
+    def async_get_options_flow(_config_entry: ConfigEntry) -> SiteDevicesOptionsFlow:
+        """Return the dialog of a site's options."""
+        return SiteDevicesOptionsFlow()
 
     async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Check that there is something to listen on."""
@@ -125,7 +132,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _listen(self) -> None:
         unsubscribe: list[CALLBACK_TYPE] = []
         try:
-            for topic in _TOPICS:
+            for topic in _TOPICS:  # what is subscribed is unsubscribed even if the next one fails
                 unsubscribe.append(await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None))
             for step in range(_PROGRESS_STEPS):
                 update_progress(self, step / _PROGRESS_STEPS)

@@ -163,9 +163,7 @@ class SiteData:
         return True
 
     def _count_room(self) -> int:
-        enabled = sum(
-            entry.disabled_by is None for entry in er.async_entries_for_config_entry(self._registry, self._entry_id)
-        )
+        enabled = count_enabled(self._registry, self._entry_id)
         to_come = max(0, self._fleet.max_devices - len(self._fleet.records))
         return MAX_ENTITIES - enabled - to_come - len(self._arriving)
 
@@ -210,3 +208,9 @@ class SiteData:
                 self._timer = self._loop.call_soon(self._write_due)
                 return
         self._arm()
+
+
+@callback
+def count_enabled(registry: er.EntityRegistry, entry_id: str) -> int:
+    """Count the entities of a config entry that the user has not disabled, as Home Assistant does for its limit."""
+    return sum(entry.disabled_by is None for entry in er.async_entries_for_config_entry(registry, entry_id))

@@ -266,6 +266,10 @@ class Fleet:
         states = [record.online for record in self.records.values() if not record.muted]
         return Counts(len(states), states.count(True), states.count(False))
 
+    def last_heartbeat(self) -> float | None:
+        """Return the wall clock of the last live heartbeat of any device."""
+        return max((record.last_heartbeat for record in self.records.values() if record.last_heartbeat), default=None)
+
     def conflicts(self) -> list[DeviceRecord]:
         """Return the devices whose serial is alive at two addresses."""
         return list(self._conflicts.values())

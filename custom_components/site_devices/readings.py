@@ -23,7 +23,7 @@ _MAX_NAME: Final = 64  # characters
 _MAX_STATE: Final = 255  # characters, Home Assistant's own limit
 _MAX_NUMBER: Final = 2**63 - 1  # beyond, Home Assistant can't save a state, and with it none of all the others
 _PREFIXES: Final = {Channel.HEARTBEAT: "hb/", Channel.INPUT: "in/", Channel.OUTPUT: "out/"}
-_ENCODED: Final = str.maketrans({"%": "%25", "/": "%2F", ".": "%2E"})
+ENCODED: Final = str.maketrans({"%": "%25", "/": "%2F", ".": "%2E"})
 _NO_DATA: Final = frozenset(("serial_number", "timestamp"))
 _NO_HEARTBEAT_DATA: Final = _NO_DATA | {"name", "manufacturer", "model", "sw_version", "firmware", "hw_version"}
 
@@ -98,7 +98,7 @@ def _walk(prefix: str, data: Mapping[str, Any], skipped: frozenset[str], depth: 
     for name, value in data.items():
         if name in skipped or not 0 < len(name) <= _MAX_NAME or not name.isprintable() or not name.strip():
             continue
-        key = prefix + name.translate(_ENCODED)
+        key = prefix + name.translate(ENCODED)
         if type(value) is not dict:
             yield key, leaf_of(value)
         elif "value" in value and value.keys() <= {"value", "unit"}:

@@ -27,7 +27,8 @@ def mqtt_is_loaded(hass: HomeAssistant) -> bool:
 class Subscription:
     """Hands over the messages of one site.
 
-    `listening`: connected to the broker, subscribed, and Home Assistant has started: silence means something only now.
+    `connected`: to the broker.
+    `listening`: connected, subscribed, and Home Assistant has started: silence means something only now.
     `lost`: not connected for so long that what is known is no longer true.
     """
 
@@ -46,16 +47,16 @@ class Subscription:
         self._on_lost = on_lost
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._cancel_lost: CALLBACK_TYPE | None = None
-        self._connected = False
         self._subscribed = False
         self._started = False
+        self.connected = False
         self.closed = False
         self.lost = False
 
     @property
     def listening(self) -> bool:
         """Tell whether a device that lives would be heard."""
-        return self._connected and self._subscribed and self._started
+        return self.connected and self._subscribed and self._started
 
     async def async_start(self, topics: list[str]) -> None:
         """Subscribe.
@@ -65,7 +66,7 @@ class Subscription:
 
         """
         connected = mqtt.is_connected(self._hass)
-        self._connected = connected
+        self.connected = connected
         if not connected:
             self._expect_loss()
         self._unsubscribe.append(mqtt.async_subscribe_connection_status(self._hass, self._connection_changed))
@@ -76,7 +77,6 @@ class Subscription:
             )
         self._subscribed = True
         self._unsubscribe.append(async_at_started(self._hass, self._home_assistant_started))
-        self._on_listening()
 
     @callback
     def async_stop(self) -> None:
@@ -93,10 +93,12 @@ class Subscription:
             self._on_message(message)
 
     @callback
-    def _connection_changed(self, connected: bool) -> None:
-        if self.closed or connected == self._connected:
+    def _connection_changed(self, _connected: bool) -> None:
+        # what we are told may come from the client before a reload, whose end is noticed late: we ask the one there is
+        connected = mqtt.is_connected(self._hass)
+        if self.closed or connected == self.connected:
             return
-        self._connected = connected
+        self.connected = connected
         self._forget_loss()
         if not connected:
             self._expect_loss()

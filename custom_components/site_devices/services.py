@@ -1,0 +1,191 @@
+"""Services: the actions for automations and scripts. Each answers what it did, or does nothing and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+import logging
+import time
+from typing import Final
+
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
+from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonObjectType, JsonValueType
+import voluptuous as vol
+
+from .compat import target_of
+from .const import DOMAIN
+from .fleet import DeviceRecord
+from .ids import site_identifier
+from .options import OFFLINE_AFTER
+from .site import Site, SiteDevicesConfigEntry
+from .slices import in_slices
+
+_LOGGER = logging.getLogger(__name__)
+
+SET_DEADLINE: Final = "set_deadline"
+REMOVE_OFFLINE: Final = "remove_offline"
+_SET_DEADLINE_SCHEMA: Final = vol.Schema({**cv.ENTITY_SERVICE_FIELDS, vol.Required("seconds"): vol.Coerce(float)})
+_REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required("config_entry_id"): cv.string,
+        vol.Required("offline_for"): cv.positive_time_period,
+        vol.Optional("dry_run", default=False): cv.boolean,
+    }
+)
+
+
+@callback
+def async_register(hass: HomeAssistant) -> None:
+    """Register the actions: they are there, and can say what is wrong, before any site is loaded."""
+    hass.services.async_register(DOMAIN, SET_DEADLINE, _set_deadline, _SET_DEADLINE_SCHEMA, SupportsResponse.OPTIONAL)
+    hass.services.async_register(
+        DOMAIN, REMOVE_OFFLINE, _remove_offline, _REMOVE_OFFLINE_SCHEMA, SupportsResponse.OPTIONAL
+    )
+
+
+async def _set_deadline(call: ServiceCall) -> ServiceResponse:
+    """Give devices a deadline of their own, or the site's again."""
+    seconds: float = call.data["seconds"]
+    least, most = OFFLINE_AFTER
+    if seconds and not (least <= seconds <= most):
+        raise _error("deadline_out_of_range", seconds=f"{seconds:g}", least=str(least), most=str(most))
+    devices = _targeted_devices(call)
+    for site, records in devices.items():
+        site.async_set_offline_after(records, int(seconds) or None)
+    answers: list[JsonValueType] = [
+        {**_describe(site, record), "deadline": record.offline_after or site.fleet.offline_after}
+        for site, records in devices.items()
+        for record in records
+    ]
+    return {"devices": answers}
+
+
+async def _remove_offline(call: ServiceCall) -> ServiceResponse:
+    """Delete the devices that have been silent for long."""
+    await _check_admin(call)
+    entry: SiteDevicesConfigEntry | None = call.hass.config_entries.async_get_entry(call.data["config_entry_id"])
+    if entry is None or entry.domain != DOMAIN:
+        raise _error("site_not_found", entry=call.data["config_entry_id"])
+    site = _loaded_site(entry)
+    if not (site.monitoring and site.subscription.listening):
+        raise _error("site_not_heard", site=entry.title)
+    offline_for: timedelta = call.data["offline_for"]
+    before = time.time() - offline_for.total_seconds()
+    found = [record for record in site.fleet.records.values() if _is_offline_since(record, before)]
+    answers: list[JsonValueType] = []
+    async for record in in_slices(found):
+        if not _is_offline_since(record, before) or site.fleet.records.get(record.key) is not record:
+            continue  # it came back, or was deleted, while the loop had its turn
+        if site.subscription.closed:
+            raise _error("site_not_loaded", site=entry.title)
+        heard = record.last_heartbeat
+        answers.append(
+            {
+                **_describe(site, record),
+                "last_heartbeat": None if heard is None else dt_util.utc_from_timestamp(heard).isoformat(),
+            }
+        )
+        if not call.data["dry_run"]:
+            site.async_remove(record)
+    if answers and not call.data["dry_run"]:
+        _LOGGER.info(
+            "%s: %d devices deleted that were offline for longer than %s", site.code, len(answers), offline_for
+        )
+    return {"count": len(answers), "devices": answers}
+
+
+async def _check_admin(call: ServiceCall) -> None:
+    """Let only those delete devices who may do so on their pages; automations act for nobody, and may."""
+    if call.context.user_id:
+        user = await call.hass.auth.async_get_user(call.context.user_id)
+        if user is None or not user.is_admin:
+            raise Unauthorized(context=call.context)
+
+
+def _is_offline_since(record: DeviceRecord, before: float) -> bool:
+    return not record.online and (record.last_heartbeat or record.created) < before
+
+
+def _describe(site: Site, record: DeviceRecord) -> JsonObjectType:
+    """Return what an answer says of a device."""
+    return {
+        "name": site.fleet.name(record),
+        "serial": record.serial,
+        "device_id": site.pages.device_id(record),
+    }
+
+
+def _targeted_devices(call: ServiceCall) -> dict[Site, list[DeviceRecord]]:
+    """Return the devices that an action's target names, by site.
+
+    What is named itself must be one of ours. An area, a floor or a label may hold other things as well, and devices of a
+    site that the user has disabled.
+    """
+    hass = call.hass
+    target = target_of(hass, call)
+    entities = er.async_get(hass)
+    named = target.devices.intersection(call.data.get("device_id", ()))
+    for entity_id in target.entities:
+        entity = entities.async_get(entity_id)
+        if entity is None or entity.device_id is None:
+            raise _error("not_a_site_device", device=entity_id)
+        named.add(entity.device_id)
+    found = dict(_named_device(hass, device_id) for device_id in named)
+    for device_id in (target.devices | _devices_connected_by(entities, target.further_entities)) - named:
+        device = dr.async_get(hass).async_get(device_id)
+        entry = _entry_of(hass, device.identifiers) if device else None
+        if entry and not entry.disabled_by:
+            site = _loaded_site(entry)
+            if record := site.pages.record(device_id):
+                found[record] = site
+    if not found:
+        raise _error("no_device_targeted")
+    devices: dict[Site, list[DeviceRecord]] = {}
+    for record, site in sorted(found.items(), key=lambda item: (item[1].code, item[0].key)):
+        devices.setdefault(site, []).append(record)
+    return devices
+
+
+def _devices_connected_by(registry: er.EntityRegistry, entity_ids: Iterable[str]) -> set[str]:
+    """Return the devices of connectivity sensors: who gives one an area or a label means its device."""
+    entities = map(registry.async_get, entity_ids)
+    return {
+        entity.device_id
+        for entity in entities
+        if entity and entity.device_id and entity.original_device_class == BinarySensorDeviceClass.CONNECTIVITY
+    }
+
+
+def _named_device(hass: HomeAssistant, device_id: str) -> tuple[DeviceRecord, Site]:
+    device = dr.async_get(hass).async_get(device_id)
+    name = (device and (device.name_by_user or device.name)) or device_id
+    if device and (entry := _entry_of(hass, device.identifiers)):
+        site = _loaded_site(entry)
+        if record := site.pages.record(device_id):
+            return record, site
+        if site_identifier(site.code) in device.identifiers:
+            raise _error("site_device_targeted", site=name)
+    raise _error("not_a_site_device", device=name)
+
+
+def _entry_of(hass: HomeAssistant, identifiers: Iterable[tuple[str, str]]) -> SiteDevicesConfigEntry | None:
+    """Return the site that a device page belongs to, if it is one of ours."""
+    for domain, path, *_ in identifiers:  # some integrations have more than two parts
+        if domain == DOMAIN:
+            return hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, path.partition("/")[0])
+    return None
+
+
+def _loaded_site(entry: SiteDevicesConfigEntry) -> Site:
+    if entry.state is not ConfigEntryState.LOADED:
+        raise _error("site_not_loaded", site=entry.title)
+    return entry.runtime_data
+
+
+def _error(key: str, **placeholders: str) -> ServiceValidationError:
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders)
