@@ -132,8 +132,9 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _listen(self) -> None:
         unsubscribe: list[CALLBACK_TYPE] = []
         try:
-            for topic in _TOPICS:  # what is subscribed is unsubscribed even if the next one fails
-                unsubscribe.append(await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None))
+            for topic in _TOPICS:
+                unsub = await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
+                unsubscribe.append(unsub)
             for step in range(_PROGRESS_STEPS):
                 update_progress(self, step / _PROGRESS_STEPS)
                 await asyncio.sleep(LISTEN_SECONDS / _PROGRESS_STEPS)
