@@ -54,6 +54,7 @@ lovelace:
       icon: mdi:access-point-network
 """
 
+# A card takes an attribute that is not there for an error, and shows nothing at all: hence "defined".
 DASHBOARD = """\
 title: Fleet
 views:
@@ -65,6 +66,7 @@ views:
           | Device | State | Since |
           | --- | --- | --- |
           {% for state in expand(integration_entities('site_devices'))
+             | selectattr('attributes.device_class', 'defined')
              | selectattr('attributes.device_class', 'eq', 'connectivity') | sort(attribute='state,entity_id') -%}
           | {{ device_attr(state.entity_id, 'name') }} | {{ state.state }} | {{ relative_time(state.last_changed) }} |
           {% endfor %}
