@@ -38,5 +38,6 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Generator[None]:
         if record.levelno >= logging.WARNING
         and record.name not in ("aiohttp_fast_zlib", "asyncio", "homeassistant.loader")
         and "not ready yet" not in record.msg  # how Home Assistant tells of a setup that it tries again
+        and "No ACK from MQTT server" not in record.msg  # the mocked broker does not always answer within frozen time
     ]
     assert not complaints
