@@ -35,6 +35,7 @@ class HomeAssistant:
         *,
         python: Path = ROOT / ".venv/demo/bin/python",
         components: Path = ROOT / "custom_components",
+        language: str = "en",
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -42,6 +43,7 @@ class HomeAssistant:
             entries: The config entries that it has from the first start on; `seed` makes them.
             python: The interpreter that has Home Assistant.
             components: The folder of custom components.
+            language: That of the names it gives to entities; a browser has its own.
         """
         if not python.exists():
             raise StartError(f"There is no {python}. Run scripts/setup first.")
@@ -54,7 +56,7 @@ class HomeAssistant:
         self.token = seed.access_token()
         self._python = python
         self._child: Child | None = None
-        seed.write(self.folder, port=self.port, entries=entries, components=components)
+        seed.write(self.folder, port=self.port, entries=entries, components=components, language=language)
 
     def __enter__(self) -> Self:
         """Start it and wait until it runs."""

@@ -30,7 +30,6 @@ CONFIGURATION = """\
 homeassistant:
   name: Site devices demo
   country: IT
-  language: en
   unit_system: metric
   time_zone: Europe/Rome
 frontend:
@@ -114,14 +113,15 @@ def mqtt_entry(
     return entry("mqtt", host, data, version=2)
 
 
-def site_entry(site: str) -> Entry:
+def site_entry(site: str, **options: Any) -> Entry:
     """The entry of one site."""
-    return entry("site_devices", site, {"site_code": site}, unique_id=site)
+    return entry("site_devices", site, {"site_code": site}, unique_id=site) | {"options": options}
 
 
-def write(folder: Path, *, port: int, entries: Sequence[Entry], components: Path) -> None:
+def write(folder: Path, *, port: int, entries: Sequence[Entry], components: Path, language: str = "en") -> None:
     """Fill an empty folder; `components` is the folder of custom components to use, and stays where it is."""
-    (folder / "configuration.yaml").write_text(CONFIGURATION, encoding="utf-8")
+    configuration = CONFIGURATION.replace("homeassistant:\n", f"homeassistant:\n  language: {language}\n")
+    (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
     (folder / "demo-fleet.yaml").write_text(DASHBOARD, encoding="utf-8")
     (folder / "custom_components").symlink_to(components, target_is_directory=True)
     stubs = folder / "stubs"

@@ -1,8 +1,11 @@
 """Broker, Home Assistant and fleet, started in order and ended in the opposite one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from simulator.connection import Connection
 from simulator.devices import make_devices
@@ -10,7 +13,7 @@ from simulator.fleet import Fleet
 
 from . import seed
 from .broker import Broker
-from .home_assistant import HomeAssistant
+from .home_assistant import ROOT, HomeAssistant
 from .process import StartError, tail
 
 SITE = "sito_001"
@@ -45,9 +48,16 @@ def running_stack(
     gateways: int = 2,
     interval: float = 10.0,
     data_every: int = 3,
+    sites: Mapping[str, Mapping[str, Any]] = MappingProxyType({SITE: {}}),
+    components: Path = ROOT / "custom_components",
+    language: str = "en",
     say: Callable[[str], None] = _quiet,
 ) -> Iterator[Stack]:
-    """Run the stack for the length of a `with` block; `say` hears of each step, the rest is as in `Fleet`."""
+    """Run the stack for the length of a `with` block.
+
+    The fleet is that of `SITE`; `sites` are all that are set up, each with its options. `say` hears of each step, the
+    rest is as in the parts.
+    """
     devices = make_devices(SITE, dataloggers=dataloggers, gateways=gateways)
     with Broker() as broker:
         say(f"MQTT broker ({broker.name}) runs on {broker.host}:{broker.port}")
@@ -55,7 +65,8 @@ def running_stack(
             fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
             mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol)
             say("Home Assistant starts; the very first time takes a minute")
-            with fleet, HomeAssistant([mqtt, seed.site_entry(SITE)]) as home_assistant:
+            entries = [mqtt, *(seed.site_entry(site, **options) for site, options in sites.items())]
+            with fleet, HomeAssistant(entries, components=components, language=language) as home_assistant:
                 say(f"Home Assistant runs on {home_assistant.url}")
                 _require_loaded(home_assistant)
                 yield Stack(broker, home_assistant, connection, fleet)

@@ -19,8 +19,8 @@ def folder(tmp_path: Path) -> Path:
     components.mkdir()
     config = tmp_path / "config"
     config.mkdir()
-    entries = [seed.mqtt_entry("127.0.0.1", 1234), seed.site_entry("sito_001")]
-    seed.write(config, port=8123, entries=entries, components=components)
+    entries = [seed.mqtt_entry("127.0.0.1", 1234), seed.site_entry("sito_001", offline_after=5)]
+    seed.write(config, port=8123, entries=entries, components=components, language="it")
     return config
 
 
@@ -54,6 +54,7 @@ def test_the_entries(folder: Path) -> None:
     assert "username" not in mqtt["data"]
     assert (site["domain"], site["title"], site["unique_id"]) == ("site_devices", "sito_001", "sito_001")
     assert site["data"] == {"site_code": "sito_001"}
+    assert site["options"] == {"offline_after": 5}
     assert (site["version"], site["minor_version"]) == (1, 1)
     assert mqtt["entry_id"] != site["entry_id"]
 
@@ -82,6 +83,7 @@ def test_the_yaml(folder: Path) -> None:
     configuration = yaml.safe_load((folder / "configuration.yaml").read_text())
     # A block for http would be on trial for five minutes, and then end Home Assistant.
     assert not {"http", "mqtt"} & configuration.keys()
+    assert configuration["homeassistant"]["language"] == "it"
     dashboards = configuration["lovelace"]["dashboards"]
     assert all("-" in key and (folder / dashboards[key]["filename"]).exists() for key in dashboards)
     assert yaml.safe_load((folder / "demo-fleet.yaml").read_text())["views"]
