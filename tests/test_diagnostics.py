@@ -1,0 +1,228 @@
+"""Diagnostics: what is told of a site and of a device, and that no serial is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.json import json_bytes
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.diagnostics import (
+    async_get_config_entry_diagnostics,
+    async_get_device_diagnostics,
+)
+
+from . import advance, heartbeat, lose_connection, publish, setup_site
+
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
+
+SECRETS = ("TEST123", "SECRET", "ab/c", "ab%2Fc")
+
+
+def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> dr.DeviceEntry:
+    """Return the page of a device, or (None) the site's."""
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return next(device for device in pages if device.serial_number == serial)
+
+
+async def of_site(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+    """Return the site's diagnostics as they are downloaded."""
+    return json.loads(json_bytes(await async_get_config_entry_diagnostics(hass, entry)))
+
+
+async def of_device(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> Any:
+    """Return a device's diagnostics as they are downloaded."""
+    return json.loads(json_bytes(await async_get_device_diagnostics(hass, entry, page(hass, entry, serial))))
+
+
+async def test_all_that_is_known_of_a_site_and_a_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    freezer.move_to("2025-10-17T10:00:00Z")
+    entry = await setup_site(hass, options={"offline_after": 60})
+    await heartbeat(
+        hass, timestamp="2025-10-17T10:02:00Z", name="Roof TEST123", model="Monstro", sw_version="1.2", rssi=-70
+    )
+    await publish(
+        hass,
+        "sito_001/datalogger/monstro/1/input",
+        {"serial_number": "TEST123", "temperature": {"value": 21, "unit": "°C"}, "TEST123": True},
+    )
+    await publish(hass, "sito_001/gateway/1/input", {"serial_number": "NEVER HEARD"})
+    freezer.tick(10)
+
+    assert await of_site(hass, entry) == {
+        "state": "loaded",
+        "title": "sito_001",
+        "site_code": "sito_001",
+        "options": {
+            "offline_after": 60,
+            "new_devices": "add",
+            "max_devices": 1000,
+            "data_entities": True,
+            "data_interval": 0,
+        },
+        "monitoring": True,
+        "mqtt": {"connected": True, "listening": True, "lost": False},
+        "messages": {"received": 3, "ignored": {"unknown_serial": 1}, "seconds_since_last_heartbeat": 10.0},
+        "counts": {
+            "known": 1,
+            "online": 1,
+            "offline": 0,
+            "muted": 0,
+            "conflicts": 0,
+            "deleted_and_remembered": 0,
+            # connectivity and two of data; the site's own: two binary sensors, three counts, events, monitoring
+            "enabled_entities": 10,
+        },
+        "devices": [
+            {
+                "serial": "#1",
+                "category": "datalogger",
+                "address": "monstro/1",
+                "name": "Roof #1",
+                "online": True,
+                "muted": False,
+                "created": "2025-10-17T10:00:00+00:00",
+                "last_heartbeat": "2025-10-17T10:00:00+00:00",
+                "last_communication": "2025-10-17T10:00:00+00:00",
+                "deadline": {"own": None, "effective": 60, "seconds_left": 50.0},
+                "clock_drift": 120.0,
+                "info": {"model": "Monstro", "sw_version": "1.2"},
+                "conflict_addresses": [],
+                "data": [
+                    {"key": "hb/rssi", "kind": "number", "unit": None, "removed": False},
+                    {"key": "in/#1", "kind": "boolean", "unit": None, "removed": False},
+                    {"key": "in/temperature", "kind": "number", "unit": "°C", "removed": False},
+                ],
+            }
+        ],
+    }
+
+
+async def test_what_is_not_known_is_null(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    assert (await of_site(hass, entry))["messages"]["seconds_since_last_heartbeat"] is None
+    await heartbeat(hass, retain=True)
+    (device,) = (await of_site(hass, entry))["devices"]
+    unknown = ("online", "last_heartbeat", "last_communication", "clock_drift")
+    assert [device[key] for key in unknown] == [None] * 4
+    assert device["deadline"]["seconds_left"] is None
+
+
+async def test_a_deadline_of_its_own_and_an_offline_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    call = {"device_id": page(hass, entry, "TEST123").id, "seconds": 45}
+    await hass.services.async_call(DOMAIN, "set_deadline", call, blocking=True)
+    (device,) = (await of_device(hass, entry, "TEST123"))["devices"]
+    assert device["deadline"].items() >= {"own": 45, "effective": 45}.items()
+    await advance(hass, freezer, 46)
+    (device,) = (await of_device(hass, entry, "TEST123"))["devices"]
+    assert device["online"] is False
+    assert device["deadline"] == {"own": 45, "effective": 45, "seconds_left": None}
+
+
+async def test_no_time_is_left_while_deadlines_stand_still(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    lose_connection(hass)
+    told = await of_site(hass, entry)
+    assert told["mqtt"] == {"connected": False, "listening": False, "lost": False}
+    assert told["devices"][0]["deadline"]["seconds_left"] is None
+
+
+async def test_a_devices_own_are_without_the_others(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    await heartbeat(hass)
+    told = await of_device(hass, entry, "TEST123")
+    assert [device["serial"] for device in told["devices"]] == ["#2"]  # as in those of the site
+    assert told["counts"]["known"] == 2
+
+
+async def test_those_of_the_sites_own_page_and_of_one_that_is_nobodys(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, serial_number="LEFT"
+    )
+    for serial in (None, "LEFT"):
+        assert (await of_device(hass, entry, serial))["devices"] == []
+
+
+async def test_those_of_a_site_that_is_not_loaded(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"offline_after": 60})
+    await heartbeat(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+    for told in (await of_site(hass, entry), await of_device(hass, entry, "TEST123")):
+        assert told.keys() == {"state", "options"}
+        assert told["state"] == "not_loaded"
+        assert told["options"]["offline_after"] == 60
+
+
+async def test_no_serial_is_in_a_download(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Not in all that a device can say, nor in what Home Assistant adds: its list of our repairs, for one."""
+    caplog.set_level(logging.WARNING, "aiohttp.access")  # it does not understand a frozen clock
+    for component in ("diagnostics", "repairs"):
+        assert await async_setup_component(hass, component, {})
+    entry = await setup_site(hass)
+    await heartbeat(hass, "datalogger/TEST123/SECRET", "ab/c")
+    # alive at two addresses, and full of itself
+    said = {"name": "I am test123", "manufacturer": "TEST123 Ltd", "hw_version": "SECRET-TEST123"}
+    for address in ("monstro/SECRET", "TEST123/1", "monstro/SECRET", "TEST123/1"):
+        await heartbeat(hass, f"datalogger/{address}", "TEST123", **said)
+        await heartbeat(hass, "datalogger/monstro/9", "SECRET")
+        await advance(hass, freezer, 5)
+    await publish(
+        hass,
+        "sito_001/datalogger/monstro/SECRET/output",
+        {"serial_number": "TEST123", "ab/c": 1, "SECRET": {"value": 2, "unit": "TEST123"}},
+    )
+    # one that takes the place of another
+    await advance(hass, freezer, 31)
+    for _ in range(9):
+        await heartbeat(hass, "datalogger/monstro/9", "TEST123-B", **said)
+        await advance(hass, freezer, 15)
+
+    client = await hass_client()
+    urls = [f"/api/diagnostics/config_entry/{entry.entry_id}"]
+    urls += [f"{urls[0]}/device/{page(hass, entry, serial).id}" for serial in ("TEST123", "SECRET", "ab/c", None)]
+    for url in urls:
+        answer = await client.get(url)
+        assert answer.status == 200
+        text = await answer.text()
+        assert json.loads(text)["data"]["counts"]["known"] == 4
+        assert "conflict" in text
+        assert "replaced_" in text or "issues" not in json.loads(text)  # later ends have the list
+        assert not [secret for secret in (*SECRETS, *map(str.lower, SECRETS)) if secret in text]
+
+
+async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custom_components.site_devices.slices.SLICE", -1)  # a turn for others after each
+    entry = await setup_site(hass)
+    for number in range(5):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 10:
+            hass.loop.call_soon(turn)
+
+    hass.loop.call_soon(turn)
+    assert len((await of_site(hass, entry))["devices"]) == 5
+    assert turns >= 5
