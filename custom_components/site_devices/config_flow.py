@@ -31,11 +31,11 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     VERSION = 1
     MINOR_VERSION = 1
 
-    _listening: asyncio.Task[None] | None = None
-
     def __init__(self) -> None:
         """Have heard nothing."""
         self._heard: dict[str, set[str]] = {}  # site code: keys of its devices
+        self._listening: asyncio.Task[None] | None = None
+        self._unsubscribe: list[CALLBACK_TYPE] = []
 
     @staticmethod
     @callback
@@ -44,18 +44,15 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         return SiteDevicesOptionsFlow()
 
     async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Check that there is something to listen on."""
-        if not self.hass.config_entries.async_entries(mqtt.DOMAIN):
-            return self.async_abort(reason="mqtt_missing")
-        if not mqtt_is_loaded(self.hass):
-            return self.async_abort(reason="mqtt_not_loaded")
-        if not mqtt.is_connected(self.hass):
-            return self.async_abort(reason="mqtt_not_connected")
+        """Begin with what can be heard."""
         return await self.async_step_listen()
 
     async def async_step_listen(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Listen for heartbeats of any site."""
         if self._listening is None:
+            if reason := self._why_deaf():
+                return self.async_abort(reason=reason)
+            await self._subscribe()
             self._listening = self.hass.async_create_background_task(self._listen(), f"{DOMAIN} listens")
         if not self._listening.done():
             return self.async_show_progress(
@@ -64,15 +61,8 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
                 description_placeholders={"seconds": str(LISTEN_SECONDS)},
                 progress_task=self._listening,
             )
-        failed = self._listening.exception()
         self._listening = None
-        if failed:
-            return self.async_show_progress_done(next_step_id="mqtt_lost")
         return self.async_show_progress_done(next_step_id="heard" if self._sites() else "silence")
-
-    async def async_step_mqtt_lost(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Say that MQTT went away while we listened."""
-        return self.async_abort(reason="mqtt_not_loaded")
 
     async def async_step_heard(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show the sites that were heard."""
@@ -85,6 +75,8 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_silence(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say that nothing new was heard, and what to look at."""
+        if reason := self._why_deaf():
+            return self.async_abort(reason=reason)
         return self.async_show_menu(
             step_id="silence",
             menu_options=["listen", "manual"],
@@ -95,6 +87,8 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         """Take one of the sites that were heard."""
         if user_input is not None:
             return await self._create(user_input[CONF_SITE_CODE])
+        if not self._sites():  # another dialog has just added them
+            return await self.async_step_silence()
         sites = [SelectOptionDict(value=site, label=f"{site} ({count})") for site, count in self._sites().items()]
         site_code = vol.Required(CONF_SITE_CODE, default=sites[0]["value"])
         selector = SelectSelector(SelectSelectorConfig(options=sites))
@@ -125,25 +119,40 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
             self._listening.cancel()
 
     async def _create(self, site: str) -> ConfigFlowResult:
-        await self.async_set_unique_id(site)
+        # should another dialog be adding the same site, its entry is there already, if not yet set up
+        await self.async_set_unique_id(site, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         return self.async_create_entry(title=site, data={CONF_SITE_CODE: site})
 
+    def _why_deaf(self) -> str | None:
+        """Return why nothing can be heard now, if so."""
+        if not self.hass.config_entries.async_entries(mqtt.DOMAIN, include_ignore=False):
+            return "mqtt_missing"
+        if not mqtt_is_loaded(self.hass):
+            return "mqtt_not_loaded"
+        return None if mqtt.is_connected(self.hass) else "mqtt_not_connected"
+
+    async def _subscribe(self) -> None:
+        for topic in _TOPICS:
+            unsubscribe = await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
+            self._unsubscribe.append(unsubscribe)
+
     async def _listen(self) -> None:
-        unsubscribe: list[CALLBACK_TYPE] = []
         try:
-            for topic in _TOPICS:
-                unsub = await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
-                unsubscribe.append(unsub)
             for step in range(_PROGRESS_STEPS):
                 update_progress(self, step / _PROGRESS_STEPS)
                 await asyncio.sleep(LISTEN_SECONDS / _PROGRESS_STEPS)
         finally:
-            while unsubscribe:
-                unsubscribe.pop()()
+            self._hear_no_more()
+
+    def _hear_no_more(self) -> None:
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
 
     @callback
     def _message_received(self, received: ReceiveMessage) -> None:
+        if not self._unsubscribe:
+            return  # after MQTT's own reload an unsubscribe is void, and we would be called for ever
         message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
         site = received.topic.partition("/")[0]
         if isinstance(message, Heartbeat) and is_site_code(site):
