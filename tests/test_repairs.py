@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import dataclasses
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -22,8 +22,6 @@ from custom_components.site_devices.const import DOMAIN
 from . import advance, connectivity, entity_state, heartbeat, lose_connection, publish, regain_connection, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker")
-
-type Fix = Callable[[str, dict[str, Any] | None], Awaitable[Any]]
 
 
 def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, ir.IssueEntry]:
@@ -158,6 +156,39 @@ async def test_or_no_new_ones_be_taken(hass: HomeAssistant) -> None:
     assert not issues(hass, entry)
 
 
+async def test_no_more_than_the_most_can_be_allowed(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custom_components.site_devices.repairs.MAX_DEVICES", (1, 1))
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    _, flow = await open_fix(hass, entry, "device_limit")
+    assert flow["menu_options"] == ["ignore"]
+
+
+async def test_the_devices_may_be_gone_when_the_number_is_asked_for(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    await advance(hass, freezer, 31)
+    entry.runtime_data.async_remove(entry.runtime_data.fleet.records["datalogger/TEST123"])
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "raise"})
+    assert flow["data_schema"]({}) == {"max_devices": 1}
+
+
+async def test_the_fix_of_an_unloaded_site_says_so(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    key = f"{entry.entry_id}_device_limit"
+    ir.async_ignore_issue(hass, DOMAIN, key, True)  # so that it outlives the unloading
+    await hass.config_entries.async_unload(entry.entry_id)
+    _, flow = await open_fix(hass, entry, "device_limit")
+    assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
+
+
 @pytest.mark.parametrize("choice", ["raise", "ignore"])
 async def test_the_limit_of_an_unloaded_site_is_left_alone(hass: HomeAssistant, choice: str) -> None:
     entry = await setup_site(hass, options={"max_devices": 1})
@@ -167,6 +198,51 @@ async def test_the_limit_of_an_unloaded_site_is_left_alone(hass: HomeAssistant, 
     await hass.config_entries.async_unload(entry.entry_id)
     flow = await manager.async_configure(flow["flow_id"], {"next_step_id": choice})
     assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
+
+
+# More data than entities allow
+
+
+async def too_much_data(hass: HomeAssistant, serial: str = "TEST123") -> None:
+    values = {f"value {number}": number for number in range(101)}
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": serial, **values})
+
+
+async def test_more_data_than_entities_allow(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await too_much_data(hass)
+    issue = issues(hass, entry)["data_limit"]
+    assert not issue.is_fixable
+    assert issue.translation_placeholders == {"site": "sito_001", "count": "1", "devices": "monstro/1 (TEST123)"}
+
+
+async def test_it_goes_when_no_data_is_wanted_any_more(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await too_much_data(hass)
+    hass.config_entries.async_update_entry(entry, options={"data_entities": False})
+    await hass.async_block_till_done()
+    assert not issues(hass, entry)
+
+    hass.config_entries.async_update_entry(entry, options={"data_entities": True})
+    await hass.async_block_till_done()
+    await too_much_data(hass)
+    assert "data_limit" in issues(hass, entry)
+
+
+async def test_it_is_not_about_muted_devices(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await too_much_data(hass)
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    page = next(page for page in pages if page.serial_number == "TEST123")
+    dr.async_get(hass).async_update_device(page.id, disabled_by=dr.DeviceEntryDisabler.USER)
+    await hass.async_block_till_done()
+    assert not issues(hass, entry)
+    dr.async_get(hass).async_update_device(page.id, disabled_by=None)
+    await hass.async_block_till_done()
+    assert "data_limit" in issues(hass, entry)
 
 
 # A site that heard nothing
@@ -205,17 +281,18 @@ async def replaced_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory)
     return entry
 
 
-def replacement_of(hass: HomeAssistant, entry: MockConfigEntry, serial: str) -> str:
+def replacement(hass: HomeAssistant, entry: MockConfigEntry, old: str = "OLD", new: str = "NEW") -> str:
     """Return the key of the issue, which tells no serial."""
     pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return f"replaced_{next(page.id for page in pages if page.serial_number == serial)}"
+    ids = {page.serial_number: page.id for page in pages}
+    return f"replaced_{ids[old]}_{ids[new]}"
 
 
 async def test_a_replacement_is_offered_after_two_deadlines(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await replaced_hardware(hass, freezer)
-    issue = issues(hass, entry)[replacement_of(hass, entry, "OLD")]
+    issue = issues(hass, entry)[replacement(hass, entry)]
     assert issue.is_fixable
     assert issue.translation_placeholders == {"site": "sito_001", "address": "monstro/1", "old": "OLD", "new": "NEW"}
 
@@ -239,10 +316,56 @@ async def test_it_goes_when_the_old_one_is_back(hass: HomeAssistant, freezer: Fr
 
 async def test_ignoring_it_keeps_both(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_{replacement_of(hass, entry, 'OLD')}", True)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_{replacement(hass, entry)}", True)
     await advance(hass, freezer, 60)
     assert connectivity(hass, "datalogger/OLD") == "off"
     assert connectivity(hass, "datalogger/NEW") is not None
+
+
+async def both_stay(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> tuple[MockConfigEntry, str]:
+    """Let the user ignore the replacement."""
+    entry = await replaced_hardware(hass, freezer)
+    key = replacement(hass, entry)
+    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_{key}", True)
+    return entry, key
+
+
+async def beat_for(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: int, serial: str = "NEW") -> None:
+    for _ in range(seconds // 10):
+        await heartbeat(hass, serial=serial)
+        await advance(hass, freezer, 10)
+
+
+async def test_once_ignored_it_is_not_asked_again_because_the_new_one_was_silent_for_a_while(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry, key = await both_stay(hass, freezer)
+    for _ in range(4):
+        await advance(hass, freezer, 30)
+    assert connectivity(hass, "datalogger/NEW") == "off"
+    await beat_for(hass, freezer, 180)
+    assert issues(hass, entry)[key].dismissed_version
+
+
+@pytest.mark.parametrize("ended", ["old back", "old deleted", "new deleted"])
+async def test_ignored_it_goes_with_its_cause(hass: HomeAssistant, freezer: FrozenDateTimeFactory, ended: str) -> None:
+    entry, _ = await both_stay(hass, freezer)
+    site = entry.runtime_data
+    if ended == "old back":
+        await heartbeat(hass, "datalogger/monstro/2", "OLD")
+    else:
+        await advance(hass, freezer, 31)
+        site.async_remove(site.fleet.records[f"datalogger/{ended[:3].upper()}"])
+    await advance(hass, freezer, 60)
+    assert not issues(hass, entry)
+
+
+async def test_ignoring_one_is_not_ignoring_the_next(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry, _ = await both_stay(hass, freezer)
+    await advance(hass, freezer, 31)
+    await beat_for(hass, freezer, 180, serial="NEXT")
+    asked = [issue for issue in issues(hass, entry).values() if not issue.dismissed_version]
+    assert [issue.translation_placeholders["new"] for issue in asked] == ["NEXT"]
 
 
 async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -256,7 +379,7 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
     last_heartbeat = entities.async_get_entity_id("sensor", DOMAIN, "sito_001/datalogger/OLD/last_heartbeat")
     entry.runtime_data.async_set_offline_after([entry.runtime_data.fleet.records["datalogger/OLD"]], 120)
 
-    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
+    manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     assert flow["step_id"] == "confirm"
     assert flow["description_placeholders"]["new"] == "NEW"
     flow = await manager.async_configure(flow["flow_id"], {})
@@ -299,7 +422,7 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
 
 async def test_the_replacement_is_an_event(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
+    manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     await manager.async_configure(flow["flow_id"], {})
     await advance(hass, freezer, 16)
     state = hass.states.get("event.sito_001_events")
@@ -311,7 +434,7 @@ async def test_nothing_is_carried_over_once_things_have_changed(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
+    manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     await heartbeat(hass, "datalogger/monstro/2", "OLD")
     flow = await manager.async_configure(flow["flow_id"], {})
     assert (flow["type"], flow["reason"]) == ("abort", "changed")
@@ -320,7 +443,82 @@ async def test_nothing_is_carried_over_once_things_have_changed(
 
 async def test_nor_when_the_site_is_not_loaded(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    manager, flow = await open_fix(hass, entry, replacement_of(hass, entry, "OLD"))
+    manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     await hass.config_entries.async_unload(entry.entry_id)
     flow = await manager.async_configure(flow["flow_id"], {})
     assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
+
+
+# Restarts
+
+
+async def nothing_heard(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass)
+    for _ in range(12):
+        await advance(hass, freezer, 60)
+    return entry
+
+
+async def too_many_devices(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass, serial="NEW")
+    await heartbeat(hass, "gateway/1", "GATE")
+    return entry
+
+
+async def one_serial_twice(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass)
+    await conflict(hass, freezer)
+    return entry
+
+
+async def data_without_entities(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass)
+    await heartbeat(hass, serial="NEW")
+    await too_much_data(hass, "NEW")
+    return entry
+
+
+async def as_before(hass: HomeAssistant, cause: object) -> None:
+    """Let the devices go on as they did."""
+    if cause is nothing_heard:
+        return
+    if cause is one_serial_twice:
+        await heartbeat(hass)
+        await heartbeat(hass, "datalogger/monstro/7")
+        return
+    await heartbeat(hass, serial="NEW")
+    if cause is too_many_devices:
+        await heartbeat(hass, "gateway/1", "GATE")
+    if cause is data_without_entities:
+        await too_much_data(hass, "NEW")
+
+
+CAUSES = [nothing_heard, too_many_devices, one_serial_twice, data_without_entities, replaced_hardware]
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["asked", "ignored"])
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_while_its_cause_lasts_an_issue_is_there_again_after_a_restart_and_ignored_if_it_was(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, cause: Any, ignored: bool
+) -> None:
+    entry = await cause(hass, freezer)
+    ((key, _),) = issues(hass, entry).items()
+    issue_id = f"{entry.entry_id}_{key}"
+    if ignored:
+        ir.async_ignore_issue(hass, DOMAIN, issue_id, True)
+    await hass.config_entries.async_unload(entry.entry_id)
+    # what Home Assistant keeps of an issue over its own restart: only whether it was ignored
+    registry = ir.async_get(hass)
+    if issue := registry.issues.get((DOMAIN, issue_id)):
+        registry.issues[DOMAIN, issue_id] = dataclasses.replace(issue, active=False, translation_placeholders=None)
+    assert not issues(hass, entry)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    for _ in range(75):
+        await as_before(hass, cause)
+        await advance(hass, freezer, 10)
+    (again,) = issues(hass, entry).values()
+    assert again.issue_id == issue_id
+    assert bool(again.dismissed_version) is ignored
+    assert again.translation_placeholders

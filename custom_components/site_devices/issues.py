@@ -36,6 +36,7 @@ class SiteIssues:
         self._site_code = site_code
         self._page_id = page_id
         self._raised: dict[str, dict[str, str]] = {}  # placeholders by id
+        self._replaced: dict[str, tuple[DeviceRecord, DeviceRecord]] = {}  # the pairs that were offered, by id
 
     @callback
     def async_set_conflicts(self, records: Sequence[DeviceRecord]) -> None:
@@ -63,9 +64,14 @@ class SiteIssues:
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
         """Offer to let each second device go on as the first, whose place it has taken."""
         # Home Assistant lists the ids in the diagnostics, where no serial belongs
-        offered = {f"{REPLACED}_{self._page_id(old)}": (old, new) for old, new in pairs[:_REPLACED_AT_ONCE]}
-        for key in [key for key in self._raised if key.startswith(f"{REPLACED}_") and key not in offered]:
-            self._set(key, None)
+        offered = {f"{REPLACED}_{self._page_id(old)}_{self._page_id(new)}": (old, new) for old, new in pairs}
+        offered = dict(list(offered.items())[:_REPLACED_AT_ONCE])
+        for key, (old, new) in list(self._replaced.items()):
+            # who let both stay is not asked again because the new one was silent for a while
+            if key not in offered and not (self._is_ignored(key) and self._may_be_replaced(old, new)):
+                del self._replaced[key]
+                self._set(key, None)
+        self._replaced |= offered
         for key, (old, new) in offered.items():
             names = {"address": escape(old.address), "old": escape(old.serial), "new": escape(new.serial)}
             data = {"old": old.key, "new": new.key}
@@ -74,11 +80,18 @@ class SiteIssues:
     @callback
     def async_stop(self) -> None:
         """Take back what the user has not ignored: that must still be known when the cause is found again."""
-        issues = ir.async_get(self._hass)
         for key in list(self._raised):
-            issue = issues.async_get_issue(DOMAIN, self._id(key))
-            if issue and issue.dismissed_version is None:
+            if not self._is_ignored(key):
                 self._set(key, None)
+
+    def _may_be_replaced(self, old: DeviceRecord, new: DeviceRecord) -> bool:
+        """Tell whether both are still there, and the old one is still where the new one was heard last."""
+        pages = (self._page_id(old), self._page_id(new))
+        return None not in pages and not old.online and old.place == new.place
+
+    def _is_ignored(self, key: str) -> bool:
+        issue = ir.async_get(self._hass).async_get_issue(DOMAIN, self._id(key))
+        return issue is not None and issue.dismissed_version is not None
 
     def _set(
         self,

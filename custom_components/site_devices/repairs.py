@@ -71,9 +71,11 @@ class DeviceLimitFlow(_SiteFlow):
 
     async def async_step_init(self, _user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Ask which."""
-        return self.async_show_menu(
-            step_id="init", menu_options=["raise", "ignore"], description_placeholders=self._placeholders()
-        )
+        if (entry := self._entry()) is None:
+            return self.async_abort(reason="not_loaded")
+        most = len(entry.runtime_data.fleet.records) >= MAX_DEVICES[1]
+        choices = ["ignore"] if most else ["raise", "ignore"]
+        return self.async_show_menu(step_id="init", menu_options=choices, description_placeholders=self._placeholders())
 
     async def async_step_raise(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Take a new number."""
@@ -83,7 +85,7 @@ class DeviceLimitFlow(_SiteFlow):
             return self._set(entry, max_devices=int(user_input["max_devices"]))
         known = len(entry.runtime_data.fleet.records)
         number = NumberSelector(NumberSelectorConfig(min=known + 1, max=MAX_DEVICES[1], mode=NumberSelectorMode.BOX))
-        suggested = min(2 * known, MAX_DEVICES[1])
+        suggested = min(2 * known or 1, MAX_DEVICES[1])
         schema = vol.Schema({vol.Required("max_devices", default=suggested): number})
         return self.async_show_form(step_id="raise", data_schema=schema, description_placeholders=self._placeholders())
 
