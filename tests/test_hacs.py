@@ -190,8 +190,8 @@ SERVICES = vol.Schema(
             vol.Optional("target"): selector.TargetSelector.CONFIG_SCHEMA,
             vol.Optional("fields"): {
                 str: {
-                    vol.Optional("example"): vol.NotIn([None]),
-                    vol.Optional("default"): vol.NotIn([None]),
+                    vol.Optional("example"): vol.Any(bool, int, str),
+                    vol.Optional("default"): vol.Any(bool, int, str),
                     vol.Optional("required"): bool,
                     vol.Required("selector"): selector.validate_selector,
                 }
@@ -227,19 +227,22 @@ def test_actions_are_complete_in_all_files() -> None:
 
 def test_icons_are_of_the_shape_that_home_assistant_reads() -> None:
     icon = vol.Match(r"^mdi:[a-z0-9-]+$")
-    entity = {vol.Required("default"): icon, vol.Optional("state"): {KEY: icon}}
-    icons = vol.Schema(
-        {vol.Required("entity"): {cv.slug: {KEY: entity}}, vol.Required("services"): {KEY: {"service": icon}}}
-    )(load(FOLDER / "icons.json"))
 
-    same = [
-        f"{key}.{state}"
-        for platform in icons["entity"].values()
-        for key, of in platform.items()
-        for state, name in of.get("state", {}).items()
-        if name == of["default"]
-    ]
-    assert same == []
+    def states_differ(of: dict[str, Any]) -> dict[str, Any]:
+        if of["default"] in of.get("state", {}).values():
+            raise vol.Invalid("an icon of a state that is the one that there is anyway")
+        return of
+
+    icons = vol.All({vol.Required("default"): icon, vol.Optional("state"): {KEY: icon}}, states_differ)
+    entity = vol.All(
+        vol.Schema({vol.Required("default"): icon, vol.Optional("state"): {KEY: icon}}).extend(
+            {vol.Optional("state_attributes"): {KEY: icons}}
+        ),
+        states_differ,
+    )
+    vol.Schema({vol.Required("entity"): {cv.slug: {KEY: entity}}, vol.Required("services"): {KEY: {"service": icon}}})(
+        load(FOLDER / "icons.json")
+    )
 
 
 def test_there_is_a_schema_for_a_configuration_that_yaml_can_not_have() -> None:

@@ -1,0 +1,201 @@
+"""Documentation: two languages in step, links that lead somewhere, commands that run, and no number that the code contradicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from custom_components.site_devices.data import MAX_DATA_POINTS, MAX_ENTITIES
+from custom_components.site_devices.options import DATA_INTERVAL, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
+from custom_components.site_devices.protocol import MAX_PAYLOAD, MAX_TEXT, IgnoreReason
+
+from .checkout import ROOT, files
+
+FENCE = re.compile(r"^```(?P<info>.*)\n(?P<text>(?:.*\n)*?)```$", re.MULTILINE)
+HEADING = re.compile(r"^(?P<level>#+) (?P<text>.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\((?P<target>[^()\s]+)\)|(?:src|srcset|href)=\"(?P<attribute>[^\"]+)\"")
+
+
+class Block(NamedTuple):
+    """A block of code: what stands behind its fence, and what is in it."""
+
+    info: str
+    text: str
+
+
+def pages() -> list[Path]:
+    """Return all pages of documentation."""
+    return [ROOT / name for name in files(ROOT) if name.endswith(".md")]
+
+
+def read(name: str | Path) -> str:
+    """Return a page."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the blocks of code on a page."""
+    return [Block(found["info"].strip(), found["text"]) for found in FENCE.finditer(text)]
+
+
+def prose(text: str) -> str:
+    """Return a page without its blocks of code."""
+    return FENCE.sub("", text)
+
+
+def anchors(text: str) -> set[str]:
+    """Return what a link may jump to on a page, by GitHub's rule."""
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", found["text"]).lower()).replace(" ", "-")
+        for found in HEADING.finditer(prose(text))
+    }
+
+
+def commands() -> Iterator[tuple[str, str]]:
+    """Return the commands that are to run, with their page."""
+    for page in pages():
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if block.info.split()[1:] == ["test"]:
+                yield page.name, block.text
+
+
+# Languages
+
+
+def test_the_readme_says_the_same_in_italian() -> None:
+    english, italian = read("README.md"), read("README.it.md")
+
+    assert blocks(italian) == blocks(english)
+    levels = [[len(found["level"]) for found in HEADING.finditer(prose(text))] for text in (english, italian)]
+    assert levels[0] == levels[1]
+    assert len(levels[0]) > 15
+    # the parts between the headings: as many rows, items and pictures in each
+    parts = [re.split(r"^#+ .*$", prose(text), flags=re.MULTILINE) for text in (english, italian)]
+    for part_in_english, part_in_italian in zip(*parts, strict=True):
+        for mark in (r"^\| ", r"^- ", r"^\d\. ", r"!\[|<img "):
+            counts = [len(re.findall(mark, part, re.MULTILINE)) for part in (part_in_english, part_in_italian)]
+            assert counts[0] == counts[1], part_in_english
+
+
+def test_the_readme_has_the_same_links_in_italian() -> None:
+    def targets(name: str) -> list[str]:
+        found = [link["target"] or link["attribute"] for link in LINK.finditer(read(name))]
+        return sorted(re.sub("&label=.*", "", target) for target in found if not target.startswith("README"))
+
+    assert targets("README.it.md") == targets("README.md")
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    broken = []
+    for link in LINK.finditer(prose(text)):
+        target = link["target"] or link["attribute"]
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path.read_text(encoding="utf-8"))):
+            broken.append(target)
+    assert broken == []
+
+
+def test_links_into_the_repository_by_address_lead_somewhere() -> None:
+    home = json.loads(read("custom_components/site_devices/manifest.json"))["documentation"]
+    encoded = home.replace(":", "%3A").replace("/", "%2F")
+    found = []
+    for name in files(ROOT):
+        if not name.endswith((".md", ".yml", ".yaml")):
+            continue
+        for pattern in (
+            rf"{re.escape(home)}/blob/main/([\w./-]+)",
+            rf"{re.escape(encoded)}%2Fblob%2Fmain%2F([\w.%-]+)",
+        ):
+            found += [path.replace("%2F", "/") for path in re.findall(pattern, read(name))]
+
+    assert {path for path in found if not (ROOT / path).is_file()} == set()
+    blueprints = {name for name in files(ROOT) if name.startswith("blueprints/")}
+    assert blueprints <= set(found)
+
+
+# Commands
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_commands_run(page: str, command: str, tmp_path: Path) -> None:
+    # the interpreter of the tests stands for the one that the scripts would set up
+    outcome = subprocess.run(
+        ["bash", "-eu", "-c", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+        env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin", "HOME": str(tmp_path)},
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+def test_there_are_commands_to_run() -> None:
+    assert list(commands())
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_scripts_that_are_named_exist(page: Path) -> None:
+    named = set(re.findall(r"(?<![\w/])scripts/[\w-]+", page.read_text(encoding="utf-8")))
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_json_and_yaml_in_the_pages_can_be_read(page: Path) -> None:
+    from homeassistant.util.yaml import parse_yaml  # noqa: PLC0415  # slow, and of use here only
+
+    for block in blocks(page.read_text(encoding="utf-8")):
+        kind = block.info.partition(" ")[0]
+        if kind == "json":
+            json.loads(block.text)
+        elif kind == "yaml":
+            assert parse_yaml(block.text)
+
+
+# Numbers and names
+
+
+@pytest.mark.parametrize(("name", "comma"), [("README.md", ","), ("README.it.md", ".")])
+def test_the_readme_names_the_limits_that_the_code_has(name: str, comma: str) -> None:
+    text = read(name)
+    for number in (*OFFLINE_AFTER, *MAX_DEVICES, *DATA_INTERVAL, MAX_ENTITIES, MAX_DATA_POINTS, MAX_PAYLOAD, MAX_TEXT):
+        assert re.search(rf"(?<!\d){number:,}(?!\d)".replace(",", re.escape(comma)), text), number
+    options = SiteOptions()
+    rows = re.findall(r"^\|.*\| (\d\S*) ?s? \|$", text, re.MULTILINE)
+    assert rows == [
+        str(options.offline_after),
+        f"{options.max_devices:,}".replace(",", comma),
+        str(options.data_interval),
+    ]
+
+
+def test_every_reason_to_ignore_a_message_is_explained() -> None:
+    text = read("docs/troubleshooting.md")
+    table = text[text.index("## The counters") : text.index("## No site is found")]
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert explained == {str(reason) for reason in IgnoreReason}
+
+
+def test_the_architecture_names_every_file() -> None:
+    named = set(re.findall(r"`(\w+\.py)`", read("docs/architecture.md")))
+    assert named == {
+        Path(name).name for name in files(ROOT) if name.startswith("custom_components/") and name.endswith(".py")
+    }
