@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -13,6 +14,7 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -495,6 +497,20 @@ async def as_before(hass: HomeAssistant, cause: object) -> None:
 
 
 CAUSES = [nothing_heard, too_many_devices, one_serial_twice, data_without_entities, replaced_hardware]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+async def test_all_that_its_texts_name_is_given(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, cause: Any
+) -> None:
+    entry = await cause(hass, freezer)
+    (issue,) = issues(hass, entry).values()
+    for language in ("en", "it"):
+        texts = await async_get_translations(hass, language, "issues", {DOMAIN})
+        ours = [text for key, text in texts.items() if f".{issue.translation_key}." in key]
+        assert len(ours) >= 2
+        named = {name for text in ours for name in re.findall(r"{(\w+)}", text)}
+        assert named == issue.translation_placeholders.keys()
 
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["asked", "ignored"])

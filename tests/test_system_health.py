@@ -7,6 +7,7 @@ from typing import Any
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import get_system_health_info
@@ -57,6 +58,13 @@ async def test_it_sums_all_sites_up(hass: HomeAssistant, freezer: FrozenDateTime
         "last_heartbeat": 7,
         "mqtt_connected": True,
     }
+
+
+@pytest.mark.parametrize("language", ["en", "it"])
+async def test_each_line_has_its_words(hass: HomeAssistant, language: str) -> None:
+    await setup_site(hass)
+    texts = await async_get_translations(hass, language, "system_health", {DOMAIN})
+    assert texts.keys() == {f"component.{DOMAIN}.system_health.info.{line}" for line in await health(hass)}
 
 
 async def test_without_a_connection(hass: HomeAssistant) -> None:
