@@ -32,6 +32,7 @@ homeassistant:
   country: IT
   unit_system: metric
   time_zone: Europe/Rome
+automation: !include automations.yaml
 frontend:
 config:
 history:
@@ -122,6 +123,7 @@ def write(folder: Path, *, port: int, entries: Sequence[Entry], components: Path
     """Fill an empty folder; `components` is the folder of custom components to use, and stays where it is."""
     configuration = CONFIGURATION.replace("homeassistant:\n", f"homeassistant:\n  language: {language}\n")
     (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
+    (folder / "automations.yaml").write_text("[]\n", encoding="utf-8")
     (folder / "demo-fleet.yaml").write_text(DASHBOARD, encoding="utf-8")
     (folder / "custom_components").symlink_to(components, target_is_directory=True)
     stubs = folder / "stubs"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+from homeassistant.util.yaml import load_yaml_dict
 import jwt
 import pytest
 import yaml
@@ -80,10 +81,11 @@ def test_the_custom_components_are_those_of_the_checkout(folder: Path) -> None:
 
 
 def test_the_yaml(folder: Path) -> None:
-    configuration = yaml.safe_load((folder / "configuration.yaml").read_text())
+    configuration = load_yaml_dict(str(folder / "configuration.yaml"))
     # A block for http would be on trial for five minutes, and then end Home Assistant.
     assert not {"http", "mqtt"} & configuration.keys()
     assert configuration["homeassistant"]["language"] == "it"
+    assert configuration["automation"] == []  # to be filled on the automations page
     dashboards = configuration["lovelace"]["dashboards"]
     assert all("-" in key and (folder / dashboards[key]["filename"]).exists() for key in dashboards)
     assert yaml.safe_load((folder / "demo-fleet.yaml").read_text())["views"]
