@@ -1,0 +1,75 @@
+"""The parts, one after the other: `python -m soak PART…`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+import logging
+import sys
+import time
+
+from demo.process import exit_on_signals
+
+from .outcome import MissingError, Outcome
+
+# Each: a function of a module here, with arguments, and what it does.
+PARTS: dict[str, tuple[str, dict[str, int], str]] = {
+    "hostile": (
+        "attack:hostile",
+        {"messages": 1_000_000},
+        "a million hostile messages, the site's limit near the fleet",
+    ),
+    "hostile-full": (
+        "attack:hostile",
+        {"messages": 1_000_000, "max_devices": 1_000},
+        "the same with the default limit",
+    ),
+    "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
+}
+
+
+def main() -> int:
+    """Run the parts that were asked for; the exit code tells whether all is well."""
+    parser = argparse.ArgumentParser("scripts/soak", description=__doc__, epilog=_list())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "parts", nargs="*", choices=[*PARTS, "all"], metavar="PART", help="see below; all: each in turn"
+    )
+    asked = parser.parse_args().parts
+    if not asked:
+        parser.print_help()
+        return 2
+    logging.basicConfig(level=logging.CRITICAL)  # what is said is counted, not shown
+    exit_on_signals()
+    wrong = False
+    for name in PARTS if "all" in asked else asked:
+        wrong |= not _run(name)
+    return int(wrong)
+
+
+def _list() -> str:
+    return "parts:\n" + "\n".join(f"  {name:<14}{about}" for name, (_, _, about) in PARTS.items())
+
+
+def _run(name: str) -> bool:
+    place, arguments, about = PARTS[name]
+    module, _, function = place.partition(":")
+    print(f"== {name}: {about}", flush=True)
+    begun = time.monotonic()
+    try:
+        part: Callable[..., Outcome] = getattr(import_module(f"soak.{module}"), function)
+        outcome = part(**arguments)
+    except MissingError as missing:
+        print(f"SKIPPED {name}: {missing}", flush=True)
+        return True
+    for what, figure in outcome.figures.items():
+        print(f"  {what}: {len(figure) if isinstance(figure, list) and len(figure) > 20 else figure}")
+    for what in outcome.wrong:
+        print(f"  WRONG: {what}")
+    print(f"== {name}: {'WRONG' if outcome.wrong else 'well'} after {time.monotonic() - begun:.0f} s", flush=True)
+    return not outcome.wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
