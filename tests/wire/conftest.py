@@ -47,11 +47,12 @@ async def mqtt_entry(
     """Connect Home Assistant to the broker."""
     monkeypatch.setattr("homeassistant.components.mqtt.client.RECONNECT_INTERVAL_SECONDS", RECONNECT_SECONDS)
     monkeypatch.setattr("homeassistant.components.mqtt.client.INITIAL_SUBSCRIBE_COOLDOWN", 0.1)
+    login = {"username": "homeassistant", "password": broker.users["homeassistant"]} if broker.users else {}
     entry = MockConfigEntry(
         domain="mqtt",
         version=FlowHandler.VERSION,
         minor_version=FlowHandler.MINOR_VERSION,
-        data={"broker": broker.host, "port": broker.port, "protocol": "5", "discovery": False},
+        data={"broker": broker.host, "port": broker.port, "protocol": "5", "discovery": False, **login},
         options={"birth_message": {}},  # its task complains loudly when the broker goes away under it
     )
     entry.add_to_hass(hass)
