@@ -25,7 +25,7 @@ def show(stack: Stack, say: Callable[[str], None]) -> None:
     {url}/config/integrations/integration/site_devices
       the site {SITE} and its {len(stack.fleet.devices)} devices
     {url}/demo-fleet
-      who is online, and since when
+      how many are online, and what is offline since when
     Any device page: its connectivity, and what it measures
 
   Every minute and a half a device falls silent; it shows as disconnected 30 s later, and comes back after 60 s.
