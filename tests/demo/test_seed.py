@@ -9,7 +9,6 @@ import bcrypt
 from homeassistant.util.yaml import load_yaml_dict
 import jwt
 import pytest
-import yaml
 
 from demo import seed
 
