@@ -23,6 +23,7 @@ class Classes(NamedTuple):
     state_class: SensorStateClass | None
 
 
+_RAIN: Final = ("rain", "rainfall", "precipitation", "pioggia", "precipitazione", "precipitazioni")
 # The first class whose word stands in the name wins, so the special comes before the general.
 _WORDS: Final = {
     "battery": ("battery", "batteria", "batt", "soc", "state of charge", "carica"),
@@ -31,7 +32,8 @@ _WORDS: Final = {
     "power_factor": ("power factor", "fattore di potenza", "pf", "cosphi", "cosfi", "cos phi", "cos fi"),
     "temperature_delta": ("delta", "difference", "differenza"),
     "atmospheric_pressure": ("atmospheric", "atmosferica", "barometric", "barometrica", "barometer", "barometro"),
-    "precipitation": ("rain", "rainfall", "precipitation", "pioggia", "precipitazione", "precipitazioni"),
+    "precipitation": _RAIN,
+    "precipitation_intensity": _RAIN,
     "wind_speed": ("wind", "gust", "vento", "raffica"),
     "wind_direction": ("wind", "vento"),
     "gas": ("gas", "methane", "metano"),
@@ -42,9 +44,12 @@ _WORDS: Final = {
     "carbon_dioxide": ("co2", "carbon dioxide", "anidride carbonica"),
     "carbon_monoxide": ("co", "carbon monoxide", "monossido"),
     "nitrogen_dioxide": ("no2",),
+    "nitrogen_monoxide": ("no",),
+    "nitrous_oxide": ("n2o",),
     "ozone": ("o3", "ozone", "ozono"),
     "pm1": ("pm1",),
     "pm25": ("pm25", "pm2 5"),
+    "pm4": ("pm4",),
     "pm10": ("pm10",),
     "sulphur_dioxide": ("so2",),
     "volatile_organic_compounds": ("voc", "tvoc", "cov"),
@@ -69,6 +74,8 @@ _SPELLINGS: Final = {
     "degc": UnitOfTemperature.CELSIUS,
     "deg c": UnitOfTemperature.CELSIUS,
     "celsius": UnitOfTemperature.CELSIUS,
+    "ºc": UnitOfTemperature.CELSIUS,
+    "℃": UnitOfTemperature.CELSIUS,
     "f": UnitOfTemperature.FAHRENHEIT,
     "degf": UnitOfTemperature.FAHRENHEIT,
     "deg": DEGREE,

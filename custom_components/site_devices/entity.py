@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
@@ -65,8 +67,9 @@ class DataEntity(DeviceEntity):
     It holds the value itself, so that Home Assistant's own restoring brings it back after a restart.
     """
 
-    next_write = 0.0  # monotonic; with a `data_interval` nothing is written before
-    waits = False  # to be written then
+    written = -math.inf  # monotonic, when a new value was last shown: with a `data_interval` the next one has to wait
+    waits = False  # for that
+    _restored = False
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
         """Be named by the path in words."""
@@ -100,8 +103,16 @@ class DataEntity(DeviceEntity):
     async def async_added_to_hass(self) -> None:
         """Take the last value of an earlier run, and then what comes."""
         await super().async_added_to_hass()
-        await self._restore()
+        if not self._restored:  # an entity is added anew when the user changes its id, and what it has is newer then
+            self._restored = True
+            await self._restore()
         self.async_on_remove(self.site.data.async_attach(self))
+
+    @callback
+    def add_to_platform_abort(self) -> None:
+        """Take nothing when Home Assistant does not add the entity, since it is disabled."""
+        self.site.data.async_not_added(self)
+        super().add_to_platform_abort()
 
     async def async_removed_from_registry(self) -> None:
         """Stay away when the user has removed the entity."""

@@ -56,13 +56,14 @@ class DataPoint(NamedTuple):
 
 
 def leaves(channel: Channel, data: Mapping[str, Any]) -> dict[str, Leaf]:
-    """Return the leaves of a payload by key: all of an input or output, the numbers of a heartbeat."""
-    if channel is not Channel.HEARTBEAT:
-        return dict(islice(_walk(_PREFIXES[channel], data, _NO_DATA, 1), MAX_LEAVES))
-    if _NO_HEARTBEAT_DATA.issuperset(data):
-        return {}
-    found = islice(_walk(_PREFIXES[channel], data, _NO_HEARTBEAT_DATA, 1), MAX_LEAVES)
-    return {key: leaf for key, leaf in found if leaf.kind is Kind.NUMBER}
+    """Return the leaves of a payload by key, the first thousand of them; of a heartbeat what does not describe the device."""
+    skipped = _NO_HEARTBEAT_DATA if channel is Channel.HEARTBEAT else _NO_DATA
+    return dict(islice(_walk(_PREFIXES[channel], data, skipped, 1), MAX_LEAVES))
+
+
+def makes_entity(key: str, leaf: Leaf) -> bool:
+    """Tell whether a leaf that was never seen before makes an entity: one with a value, in a heartbeat only a number."""
+    return leaf.kind is Kind.NUMBER or (leaf.kind is not None and not is_diagnostic(key))
 
 
 def is_diagnostic(key: str) -> bool:
@@ -77,10 +78,13 @@ def is_output(key: str) -> bool:
 
 def words(key: str) -> str:
     """Return a leaf's path in words: `phase l1` for `in/phase.l1`."""
-    path = key.partition("/")[2].replace(".", " ").replace("_", " ")
+    path = key.partition("/")[2]
+    text = path.replace(".", " ").replace("_", " ")
+    if text.isspace():  # underscores only: better than no name
+        text = path
     for char, code in (("/", "%2F"), (".", "%2E"), ("%", "%25")):
-        path = path.replace(code, char)
-    return " ".join(path.split())
+        text = text.replace(code, char)
+    return " ".join(text.split())
 
 
 def leaf_of(value: object) -> Leaf:
@@ -101,7 +105,7 @@ def _walk(prefix: str, data: Mapping[str, Any], skipped: frozenset[str], depth: 
         key = prefix + name.translate(ENCODED)
         if type(value) is not dict:
             yield key, leaf_of(value)
-        elif "value" in value and value.keys() <= {"value", "unit"}:
+        elif "value" in value and value.keys() <= {"value", "unit"} and type(value["value"]) is not dict:
             yield key, leaf_of(value["value"])._replace(unit=printable(value.get("unit")))
         else:
             yield key, _NOTHING

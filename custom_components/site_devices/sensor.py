@@ -146,7 +146,9 @@ class DataSensor(DataEntity, RestoreSensor):
         return changed
 
     async def _restore(self) -> None:
-        if last := await self.async_get_last_sensor_data():
+        last = await self.async_get_last_sensor_data()
+        # the two are not saved at the same moment
+        if last and last.native_unit_of_measurement == self.native_unit_of_measurement:
             self.take(leaf_of(last.native_value))
 
 

@@ -72,6 +72,7 @@ class Site:
         self.data = SiteData(
             hass,
             entry.entry_id,
+            self.code,
             self.fleet,
             self.issues,
             on_new=self._arrivals.async_add,
@@ -95,6 +96,7 @@ class Site:
     async def async_load(self) -> None:
         """Know again what an earlier run knew."""
         await self._store.async_load(self.fleet)
+        self.data.async_start()
         self._unsubscribe.append(self.pages.async_start())
         self.summary.async_start()
         texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
@@ -294,6 +296,7 @@ class Site:
         fleet = self.fleet
         self.issues.async_set_conflicts([record for record in fleet.conflicts() if not record.muted])
         self.issues.async_set_replacements(fleet.replacements(now))
+        self.data.async_tell_refused()
         since = self._listening_since
         self.issues.async_set_silent(not self.messages and since is not None and now - since >= _HEARD_NOTHING)
         full = (
