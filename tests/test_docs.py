@@ -14,9 +14,11 @@ from typing import NamedTuple
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 import pytest
 
+from custom_components.site_devices.classify import classify
 from custom_components.site_devices.data import MAX_DATA_POINTS, MAX_ENTITIES
 from custom_components.site_devices.options import DATA_INTERVAL, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
-from custom_components.site_devices.protocol import MAX_PAYLOAD, MAX_TEXT, IgnoreReason
+from custom_components.site_devices.protocol import MAX_PAYLOAD, MAX_TEXT, Channel, Heartbeat, IgnoreReason, parse
+from custom_components.site_devices.readings import Kind, leaves, words
 
 from .checkout import ROOT, files
 
@@ -198,6 +200,44 @@ def test_the_readme_names_the_limits_that_the_code_has(name: str, comma: str) ->
         f"{options.max_devices:,}".replace(",", comma),
         str(options.data_interval),
     ]
+
+
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.it.md", "it")])
+def test_the_readme_calls_things_as_home_assistant_shows_them(name: str, language: str) -> None:
+    shown = json.loads(read(f"custom_components/site_devices/translations/{language}.json"))
+    entities = [of["name"] for platform in shown["entity"].values() for of in platform.values()]
+    names = [*entities, *shown["options"]["step"]["init"]["data"].values()]
+    names += [service["name"] for service in shown["services"].values()]
+
+    text = read(name)
+    assert [shown_as for shown_as in names if "{" not in shown_as and shown_as not in text] == []
+
+
+def test_the_first_heartbeat_of_the_readme_is_one() -> None:
+    (command,) = re.findall(r"^mosquitto_pub .* -t (\S+) -m '(.*)'$", read("README.md"), re.MULTILINE)
+    assert isinstance(parse(command[0], command[1].encode(), retained=False), Heartbeat)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "device_class", "state_class"),
+    [
+        ("temperature", Kind.NUMBER, "temperature", "measurement"),
+        ("energy", Kind.NUMBER, "energy", "total_increasing"),
+        ("phase.l1", Kind.NUMBER, None, "measurement"),
+        ("relay", Kind.BOOLEAN, None, None),
+        ("mode", Kind.TEXT, None, None),
+    ],
+)
+def test_payloads_become_what_the_readme_says(
+    key: str, kind: Kind, device_class: str | None, state_class: str | None
+) -> None:
+    rows = re.findall(r"^\| `(\".*)` \|", read("README.md"), re.MULTILINE)
+    found = leaves(Channel.INPUT, json.loads(f"{{{', '.join(rows)}}}"))
+
+    assert found[f"in/{key}"].kind is kind
+    if kind is Kind.NUMBER:
+        classes = classify(words(f"in/{key}"), found[f"in/{key}"].unit)
+        assert (classes.device_class, classes.state_class) == (device_class, state_class)
 
 
 def test_every_reason_to_ignore_a_message_is_explained() -> None:
