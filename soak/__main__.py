@@ -15,15 +15,11 @@ from .outcome import MissingError, Outcome
 
 # Each: a function of a module here, with arguments, and what it does.
 PARTS: dict[str, tuple[str, dict[str, int], str]] = {
-    "hostile": (
-        "attack:hostile",
-        {"messages": 1_000_000},
-        "a million hostile messages, the site's limit near the fleet",
-    ),
+    "hostile": ("attack:hostile", {"messages": 1_000_000, "data_entities": False}, "a million hostile messages"),
     "hostile-full": (
         "attack:hostile",
         {"messages": 1_000_000, "max_devices": 1_000},
-        "the same with the default limit",
+        "the same with the default options: what ill will can make of a site, and what that costs",
     ),
     "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
 }

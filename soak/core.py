@@ -24,7 +24,7 @@ from typing import Any
 from homeassistant import loader
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.config_flow import FlowHandler
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import (
     device_registry as dr,
@@ -49,30 +49,37 @@ _EXPECTED = ("homeassistant.loader", "aiohttp_fast_zlib", "asyncio")
 
 
 @asynccontextmanager
-async def running_core(port: int, *, protocol: str = "5", host: str = "127.0.0.1") -> AsyncIterator[HomeAssistant]:
+async def running_core(
+    port: int, *, protocol: str = "5", login: tuple[str, str] | None = None
+) -> AsyncIterator[HomeAssistant]:
     """Run a Home Assistant that is connected to the broker on a port, with a folder of its own for as long as it runs."""
     with TemporaryDirectory(prefix="site_devices-core-", ignore_cleanup_errors=True) as folder:
         Path(folder, "configuration.yaml").touch()  # noqa: ASYNC240  # nothing else runs yet
         async with async_test_home_assistant(config_dir=folder) as hass:
             frame.async_setup(hass)  # else a deprecated call of ours would raise rather than be logged
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
-            entry = mqtt_entry(host, port, protocol)
+            entry = mqtt_entry(port, protocol, login)
             entry.add_to_hass(hass)
             if not await hass.config_entries.async_setup(entry.entry_id):
                 raise RuntimeError("MQTT could not be set up")
             try:
                 yield hass
             finally:
+                if entry.state is ConfigEntryState.LOADED:
+                    await hass.config_entries.async_unload(entry.entry_id)
                 await hass.async_stop(force=True)
 
 
-def mqtt_entry(host: str, port: int, protocol: str = "5") -> MockConfigEntry:
+def mqtt_entry(port: int, protocol: str = "5", login: tuple[str, str] | None = None) -> MockConfigEntry:
     """Return an entry of Home Assistant's MQTT integration."""
+    data = {"broker": "127.0.0.1", "port": port, "protocol": protocol, "discovery": False}
+    if login:
+        data["username"], data["password"] = login
     return MockConfigEntry(
         domain="mqtt",
         version=FlowHandler.VERSION,
         minor_version=FlowHandler.MINOR_VERSION,
-        data={"broker": host, "port": port, "protocol": protocol, "discovery": False},
+        data=data,
         options={"birth_message": {}},
     )
 
