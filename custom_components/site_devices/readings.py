@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
-import math
 from typing import Any, Final, NamedTuple
 
 from .protocol import Channel, printable
@@ -90,7 +89,7 @@ def words(key: str) -> str:
 def leaf_of(value: object) -> Leaf:
     """Return a single value as a leaf."""
     if type(value) is float or type(value) is int:
-        return Leaf(Kind.NUMBER, value if math.isfinite(value) and abs(value) <= _MAX_NUMBER else None)
+        return Leaf(Kind.NUMBER, value if -_MAX_NUMBER <= value <= _MAX_NUMBER else None)
     if type(value) is bool:
         return Leaf(Kind.BOOLEAN, value)
     if type(value) is str:
