@@ -80,9 +80,11 @@ def test_the_readme_says_the_same_in_italian() -> None:
     levels = [[len(found["level"]) for found in HEADING.finditer(prose(text))] for text in (english, italian)]
     assert levels[0] == levels[1]
     assert len(levels[0]) > 15
-    # the parts between the headings: as many rows, items and pictures in each
+    # the parts between the headings: the same names, and as many rows, items and pictures in each
     parts = [re.split(r"^#+ .*$", prose(text), flags=re.MULTILINE) for text in (english, italian)]
     for part_in_english, part_in_italian in zip(*parts, strict=True):
+        names = [sorted(re.findall(r"`[^`]+`", part)) for part in (part_in_english, part_in_italian)]
+        assert names[0] == names[1]
         for mark in (r"^\| ", r"^- ", r"^\d\. ", r"!\[|<img "):
             counts = [len(re.findall(mark, part, re.MULTILINE)) for part in (part_in_english, part_in_italian)]
             assert counts[0] == counts[1], part_in_english
