@@ -1,0 +1,76 @@
+"""Our checklist of Home Assistant's quality scale: complete, and true as far as it can be looked up."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+import re
+
+from homeassistant.const import Platform
+import pytest
+import yaml
+
+import custom_components.site_devices
+
+FOLDER = Path(custom_components.site_devices.__file__).parent
+ROOT = FOLDER.parent.parent
+RULES = yaml.safe_load((FOLDER / "quality_scale.yaml").read_text(encoding="utf-8"))["rules"]
+OFFICIAL = {
+    "bronze": """
+        action-setup appropriate-polling brands common-modules config-flow config-flow-test-coverage
+        dependency-transparency docs-actions docs-conditions docs-high-level-description docs-installation-instructions
+        docs-removal-instructions docs-triggers entity-event-setup entity-unique-id has-entity-name runtime-data
+        test-before-configure test-before-setup unique-config-entry
+    """,
+    "silver": """
+        action-exceptions config-entry-unloading docs-configuration-parameters docs-installation-parameters
+        entity-unavailable integration-owner log-when-unavailable parallel-updates reauthentication-flow test-coverage
+    """,
+    "gold": """
+        devices diagnostics discovery discovery-update-info docs-data-update docs-examples docs-known-limitations
+        docs-supported-devices docs-supported-functions docs-troubleshooting docs-use-cases dynamic-devices
+        entity-category entity-device-class entity-disabled-by-default entity-translations exception-translations
+        icon-translations reconfiguration-flow repair-issues stale-devices
+    """,
+    "platinum": "async-dependency inject-websession strict-typing",
+}
+
+
+def test_every_rule_is_listed_in_the_order_of_the_scale() -> None:
+    rules = [rule for tier in OFFICIAL.values() for rule in tier.split()]
+    assert len(rules) == 54
+    assert list(RULES) == rules
+
+
+def test_each_is_done_or_exempt_and_says_how_or_why() -> None:
+    for rule in RULES.values():
+        assert rule.keys() == {"status", "comment"}
+        assert rule["status"] in ("done", "exempt")
+        assert rule["comment"]
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if RULES[rule]["comment"].startswith("README: ")])
+def test_the_readme_has_the_section(rule: str) -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert RULES[rule]["comment"].removeprefix("README: ") in headings
+
+
+def test_the_files_that_it_names_are_there() -> None:
+    for rule in RULES.values():
+        for name in re.findall(r"[\w/]+\.py|scripts/[\w-]+", rule["comment"]):
+            assert (ROOT / name).exists() or (FOLDER / name).exists()
+
+
+def test_no_platform_limits_its_updates() -> None:
+    platforms = [path for path in FOLDER.glob("*.py") if path.stem in {platform.value for platform in Platform}]
+    assert len(platforms) == 4
+    for path in platforms:
+        names = {
+            node.target.id: ast.literal_eval(node.value)
+            for node in ast.parse(path.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and node.target.id == "PARALLEL_UPDATES"
+            if node.value
+        }
+        assert names == {"PARALLEL_UPDATES": 0}
