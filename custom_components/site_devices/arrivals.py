@@ -61,7 +61,9 @@ class Arrivals:
             if self._loop.time() >= slice_end:
                 self._turn = self._loop.call_soon(self._add)
                 return
-            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            taken = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+            # a device that was deleted since has no data any more
+            some = [arrival for arrival in taken if arrival.leaf is None or arrival.leaf in arrival.record.data]
             for arrival in some:
                 if arrival.leaf is None:
                     self._pages.async_create(arrival.record)

@@ -115,9 +115,10 @@ class SiteData:
     @callback
     def async_removed(self, record: DeviceRecord, key: str) -> None:
         """Remember that the user removed an entity: it does not come back, and its place is free."""
-        record.data[key] = record.data[key]._replace(removed=True)
         self._count_room_anew()
-        self._on_learned()
+        if point := record.data.get(key):  # else the device was deleted
+            record.data[key] = point._replace(removed=True)
+            self._on_learned()
 
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
@@ -125,6 +126,7 @@ class SiteData:
         self._entities.pop(record, None)
         for key in record.data:
             self._arriving.pop((record, key), None)
+        record.data.clear()
         for channel in Channel:
             self._refused.pop((record, channel), None)
         self._count_room_anew()
