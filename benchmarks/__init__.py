@@ -1,0 +1,1 @@
+"""The benchmark: this integration beside the alternatives, on real Home Assistant objects and real MQTT messages."""

@@ -1,0 +1,75 @@
+"""`python -m benchmarks [ROW …]`: measure, print, and, when all rows were measured, write results, pictures and tables."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.metadata import version
+import json
+import os
+from pathlib import Path
+import platform
+import time
+from typing import Any, Final
+
+from demo.broker import Broker
+from demo.process import exit_on_signals
+
+from .page import filled
+from .pictures import draw
+from .rows import ROWS, Series
+from .table import figures_table, series_table
+
+_ROOT: Final = Path(__file__).parent.parent
+RESULTS: Final = _ROOT / "benchmarks/results.json"
+PAGE: Final = _ROOT / "docs/performance.md"
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measure this integration beside the alternatives."
+    )
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=f"only these: {', '.join(ROWS)}")
+    rows = parser.parse_args().rows or list(ROWS)
+    exit_on_signals()
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - began:5.0f} s  {what}", flush=True)
+
+    series: Series = {}
+    with Broker(settings=["max_queued_messages 0"]) as broker:  # it drops none that can't be read fast enough
+        say(f"{broker.name} runs; {', '.join(rows)}")
+        for row in rows:
+            ROWS[row](broker.port, series, say)
+        machine = _machine(broker.name)
+    say("done")
+    print(f"\n{figures_table(series)}\n\n{series_table(series)}")
+    if set(rows) == set(ROWS):
+        RESULTS.write_text(json.dumps({"machine": machine, "series": series}, indent=1) + "\n", encoding="utf-8")
+        draw(series, _ROOT / "docs/images")
+        PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), machine, series), encoding="utf-8")
+    else:
+        print("\nNothing was written: results are those of a whole run.")
+
+
+def _machine(broker: str) -> dict[str, Any]:
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "home_assistant": f"Home Assistant {version('homeassistant')}",
+        "python": f"Python {platform.python_version()}",
+        "broker": broker,
+        "processor": _processor(),
+        "cores": f"{os.cpu_count()} cores",
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    main()

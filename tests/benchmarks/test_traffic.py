@@ -1,0 +1,41 @@
+"""The fleet of the benchmark sends what the integration understands, as paho would hand it over."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.publisher import packet
+from benchmarks.traffic import LEAVES, devices, heartbeats, inputs, message
+from custom_components.site_devices.protocol import Channel, Heartbeat, Report, parse
+from custom_components.site_devices.readings import leaves
+
+
+def test_every_device_has_its_own_heartbeat_in_an_order_of_its_own():
+    beats = [parse(beat.topic, beat.payload, beat.retain) for beat in heartbeats(devices(100))]
+    assert all(isinstance(beat, Heartbeat) for beat in beats)
+    keys = [beat.key for beat in beats]
+    assert len(set(keys)) == 100
+    assert sum(key.startswith("gateway/") for key in keys) == 10
+    assert keys != sorted(keys)
+
+
+def test_of_ten_values_one_is_another_in_each_turn():
+    fleet = devices(1)
+    before = None
+    for turn in range(25):
+        (received,) = inputs(fleet, turn)
+        report = parse(received.topic, received.payload, received.retain)
+        assert isinstance(report, Report)
+        now = leaves(Channel.INPUT, report.data)
+        assert len(now) == LEAVES
+        if before:
+            assert sum(now[key] != before[key] for key in now) == 1
+        before = now
+
+
+def test_a_packet_has_its_length_in_one_byte_or_two():
+    assert packet(message("a/b", {})) == b"\x30\x07\x00\x03a/b{}"
+    long = packet(message("a/b", {"x": "y" * 200}))
+    assert long[:3] == b"\x30\xd6\x01"  # 214 bytes, seven bits at a time
+    assert len(long) == 3 + 214
+    assert json.loads(long[8:])["x"] == "y" * 200
