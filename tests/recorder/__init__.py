@@ -1,1 +1,1 @@
-"""Tests with the real recorder."""
+"""With Home Assistant's recorder."""

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.recorder import Recorder, get_instance, history
+from homeassistant.components.recorder import get_instance, history
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from pytest_homeassistant_custom_component.components.recorder.common import async_wait_recording_done
-from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 from custom_components.site_devices.const import DOMAIN
 from tests import advance, heartbeat, publish, setup_site
 
 CONNECTIVITY = "binary_sensor.monstro_1_connectivity"
 TEMPERATURE = "sensor.monstro_1_temperature"
-
-
-@pytest.fixture
-async def broker(
-    recorder_mock: Recorder, enable_custom_integrations: None, hass: HomeAssistant, mqtt_mock: MqttMockHAClient
-) -> AsyncGenerator[MqttMockHAClient]:
-    """Give Home Assistant a recorder, which must come before all else, and a mocked connection to a broker."""
-    yield mqtt_mock
-    # MQTT's own timer of one second would linger
-    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=2))
-    await hass.async_block_till_done()
 
 
 async def recorded(hass: HomeAssistant, entity_id: str) -> list[str]:
