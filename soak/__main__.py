@@ -22,6 +22,7 @@ PARTS: dict[str, tuple[str, dict[str, int], str]] = {
         "the same with the default options: what ill will can make of a site, and what that costs",
     ),
     "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
+    "life-cycle": ("life_cycle:life_cycle", {"turns": 200}, "entries that come and go, 200 times each"),
 }
 
 

@@ -24,6 +24,10 @@ def mqtt_is_loaded(hass: HomeAssistant) -> bool:
     return any(entry.state is ConfigEntryState.LOADED for entry in hass.config_entries.async_entries(mqtt.DOMAIN))
 
 
+def _nobody(*_: object) -> None:
+    """Hear nothing."""
+
+
 class Subscription:
     """Hands over the messages of one site.
 
@@ -80,8 +84,9 @@ class Subscription:
 
     @callback
     def async_stop(self) -> None:
-        """Hand over nothing more."""
+        """Hand over nothing more, and hold nothing: after MQTT's own reload our unsubscribe is void, and we stay for ever."""
         self.closed = True
+        self._on_message = self._on_listening = self._on_lost = _nobody
         while self._unsubscribe:
             self._unsubscribe.pop()()
         self._forget_loss()

@@ -1,0 +1,238 @@
+"""Entries that come and go, hundreds of times, while messages flow: nothing of what is gone is left behind.
+
+One thing can't be helped: an unsubscribe of ours is void once MQTT itself was reloaded, and the client restores for ever
+what was not taken back. So the subscriptions that are too many are counted, and so is that nothing hangs on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+import gc
+import time
+from typing import Any
+
+from homeassistant.components.mqtt.models import DATA_MQTT
+from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.site import Site
+from demo.broker import Broker
+from simulator.connection import Connection
+from simulator.devices import make_devices
+from simulator.fleet import Fleet
+
+from .core import add_site, mqtt_entry, running_core
+from .outcome import Outcome
+
+SITE = "sito_001"
+DEVICES = 20
+INTERVAL = 0.5  # seconds between two heartbeats of a device
+OFFLINE_AFTER = 20  # seconds: long enough for a busy machine
+TOPICS = 2  # that a site subscribes to
+PATIENCE = 30.0  # seconds
+STEADY = 3.0  # seconds
+SETTLES_WITHIN = 20.0  # seconds; what happened goes out as an event after 10
+
+
+class Life:
+    """A Home Assistant with MQTT and one site, and what is done to them."""
+
+    def __init__(self, hass: HomeAssistant, port: int, entry: MockConfigEntry) -> None:
+        """Take over what runs."""
+        self.hass = hass
+        self.entry = entry
+        self._port = port
+        self._closed: list[tuple[Site, int]] = []  # sites of this turn, and how many messages they have had
+
+    @property
+    def site(self) -> Site:
+        """The site that is at work."""
+        site = self.entry.runtime_data
+        assert isinstance(site, Site)
+        return site
+
+    async def reload(self) -> None:
+        """Reload our entry."""
+        with self._closing():
+            await self.hass.config_entries.async_reload(self.entry.entry_id)
+
+    async def disable(self) -> None:
+        """Disable our entry, and enable it again."""
+        with self._closing():
+            await self.hass.config_entries.async_set_disabled_by(self.entry.entry_id, ConfigEntryDisabler.USER)
+        await self.hass.config_entries.async_set_disabled_by(self.entry.entry_id, None)
+
+    async def remove(self) -> None:
+        """Remove our entry, and add one for the same site."""
+        with self._closing():
+            await self.hass.config_entries.async_remove(self.entry.entry_id)
+        self.entry = await add_site(self.hass, SITE, {"offline_after": OFFLINE_AFTER})
+
+    async def reload_mqtt(self) -> None:
+        """Reload MQTT's entry."""
+        await self.hass.config_entries.async_reload(self._mqtt.entry_id)
+
+    async def disable_mqtt(self) -> None:
+        """Disable MQTT's entry, and enable it again."""
+        await self.hass.config_entries.async_set_disabled_by(self._mqtt.entry_id, ConfigEntryDisabler.USER)
+        await self.hass.config_entries.async_set_disabled_by(self._mqtt.entry_id, None)
+
+    async def remove_mqtt(self) -> None:
+        """Remove MQTT's entry, and add one for the same broker."""
+        await self.hass.config_entries.async_remove(self._mqtt.entry_id)
+        entry = mqtt_entry(self._port)
+        entry.add_to_hass(self.hass)
+        await self.hass.config_entries.async_setup(entry.entry_id)
+
+    async def reload_both(self) -> None:
+        """Reload MQTT's entry and then ours."""
+        await self.reload_mqtt()
+        await self.reload()
+
+    async def hear(self) -> None:
+        """Wait until the site that is at work hears its devices, and see to it that no other did."""
+        messages = self.site.messages
+        end = time.monotonic() + PATIENCE
+        while self.site.messages == messages:
+            if time.monotonic() > end:
+                raise RuntimeError("the site hears nothing")
+            await asyncio.sleep(0.01)
+        for site, before in self._closed:
+            if site.messages != before or site is self.site:
+                raise RuntimeError("a closed site was touched")
+        self._closed.clear()
+
+    def census(self) -> dict[str, Any]:
+        """Count what must not grow."""
+        gc.collect()
+        loop = self.hass.loop
+        scheduled = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001
+        timers = Counter(_name(handle._callback) for handle in scheduled if not handle.cancelled())  # noqa: SLF001
+        listeners = Counter(self.hass.bus.async_listeners())
+        # files wait to be saved, each for ten seconds after a change
+        timers = Counter({name: count for name, count in timers.items() if "delayed_write" not in name})
+        del listeners["homeassistant_final_write"]
+        return {
+            "tasks": len(asyncio.all_tasks()),
+            "timers": dict(sorted(timers.items())),
+            "listeners": dict(sorted(listeners.items())),
+            "dispatcher": sum(map(len, self.hass.data["dispatcher"].values())),
+            "sites": sum(isinstance(thing, Site) for thing in gc.get_objects()),
+            "states": len(self.hass.states.async_all()),
+        }
+
+    def subscriptions(self) -> tuple[int, int]:
+        """Count the subscriptions for the site's messages, and our others."""
+        topics = [subscription.topic for subscription in self.hass.data[DATA_MQTT].client.subscriptions]
+        return sum(topic.startswith(f"{SITE}/") for topic in topics), sum(f"/{DOMAIN}/" in topic for topic in topics)
+
+    @property
+    def _mqtt(self) -> MockConfigEntry:
+        return self.hass.config_entries.async_entries("mqtt")[0]
+
+    def _closing(self) -> _Closing:
+        return _Closing(self.site, self._closed)
+
+
+class _Closing:
+    """Notes how many messages a site has had when it was closed."""
+
+    def __init__(self, site: Site, closed: list[tuple[Site, int]]) -> None:
+        self._site = site
+        self._closed = closed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.append((self._site, self._site.messages))
+
+
+def _name(called: Callable[..., Any]) -> str:
+    return f"{getattr(called, '__module__', '')}.{getattr(called, '__qualname__', repr(called))}"
+
+
+def life_cycle(turns: int) -> Outcome:
+    """Do each of the things so many times; judge what is left behind."""
+    return asyncio.run(live(turns))
+
+
+async def live(turns: int) -> Outcome:
+    """Do each of the things so many times, on a broker and with devices of its own."""
+    devices = make_devices(SITE, dataloggers=DEVICES - 2, gateways=2)
+    with (
+        Broker() as broker,
+        Connection(broker.host, broker.port) as connection,
+        Fleet(devices, connection.publish, interval=INTERVAL, data_every=5),
+    ):
+        async with running_core(broker.port) as hass:
+            life = Life(hass, broker.port, await add_site(hass, SITE, {"offline_after": OFFLINE_AFTER}))
+            while len(life.site.fleet.records) < DEVICES:
+                await asyncio.sleep(0.1)
+            return await _take_turns(life, turns)
+
+
+async def _take_turns(life: Life, turns: int) -> Outcome:
+    figures: dict[str, Any] = {}
+    wrong: list[str] = []
+    offline: set[str] = set()
+    life.hass.bus.async_listen("state_changed", lambda event: _note_offline(event, offline))
+    acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
+        (life.reload, 0),
+        (life.disable, 0),
+        (life.remove, 0),
+        (life.reload_mqtt, 0),
+        (life.disable_mqtt, 0),
+        (life.remove_mqtt, 0),
+        (life.reload_both, 1),
+    ]
+    before = await _settled(life)
+    left = 0  # subscriptions of closed sites
+    for act, leaves in acts:
+        begun = time.monotonic()
+        for _ in range(turns):
+            await act()
+            await life.hear()
+        name = act.__name__
+        figures[name] = f"{turns} times, {(time.monotonic() - begun) / turns:.2f} s each"
+        left += turns * leaves
+        ours, echoes = life.subscriptions()
+        if (ours, echoes) != (TOPICS * (1 + left), 1 + left):
+            wrong.append(f"after {name}: {ours} subscriptions and {echoes} to echoes, of {left} closed sites")
+        wrong += [f"after {name}: {what}" for what in await _difference(life, before)]
+    ours, echoes = life.subscriptions()
+    figures["subscriptions, to messages and echoes, of which the site at work has 2 and 1"] = f"{ours} and {echoes}"
+    figures |= {name: count for name, count in before.items() if isinstance(count, int)}
+    if offline:
+        wrong.append(f"off: {offline}")
+    return Outcome(figures, wrong)
+
+
+async def _settled(life: Life) -> dict[str, Any]:
+    """Count when all entities are there, and nothing is left to be saved."""
+    await life.reload()  # what is made only once is there after that
+    await life.hear()
+    steady_since, before = time.monotonic(), life.census()
+    while time.monotonic() < steady_since + STEADY:
+        await asyncio.sleep(0.25)
+        if (now := life.census()) != before:
+            steady_since, before = time.monotonic(), now
+    return before
+
+
+async def _difference(life: Life, before: dict[str, Any]) -> list[str]:
+    """Tell what is more, or less, than before; after a while, since some things end by themselves."""
+    end = time.monotonic() + SETTLES_WITHIN
+    while (now := life.census()) != before and time.monotonic() < end:
+        await asyncio.sleep(0.25)
+    return [f"{name}: {now[name]} instead of {before[name]}" for name in before if now[name] != before[name]]
+
+
+def _note_offline(event: Any, offline: set[str]) -> None:
+    state = event.data["new_state"]
+    if state and state.state == "off" and event.data["entity_id"].endswith("_connectivity"):
+        offline.add(event.data["entity_id"])
