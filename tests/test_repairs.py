@@ -318,8 +318,13 @@ async def test_it_goes_when_the_old_one_is_back(hass: HomeAssistant, freezer: Fr
 
 async def test_ignoring_it_keeps_both(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
-    ir.async_ignore_issue(hass, DOMAIN, f"{entry.entry_id}_{replacement(hass, entry)}", True)
+    key = replacement(hass, entry)
+    manager, flow = await open_fix(hass, entry, key)
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "keep"})
+    assert (flow["type"], flow["reason"]) == ("abort", "kept")
+    assert issues(hass, entry)[key].dismissed_version
     await advance(hass, freezer, 60)
+    assert issues(hass, entry)[key].dismissed_version
     assert connectivity(hass, "datalogger/OLD") == "off"
     assert connectivity(hass, "datalogger/NEW") is not None
 
@@ -382,9 +387,9 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
     entry.runtime_data.async_set_offline_after([entry.runtime_data.fleet.records["datalogger/OLD"]], 120)
 
     manager, flow = await open_fix(hass, entry, replacement(hass, entry))
-    assert flow["step_id"] == "confirm"
+    assert flow["menu_options"] == ["replace", "keep"]
     assert flow["description_placeholders"]["new"] == "NEW"
-    flow = await manager.async_configure(flow["flow_id"], {})
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     await hass.async_block_till_done()
     assert flow["type"] == "create_entry"
 
@@ -425,7 +430,7 @@ async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, fre
 async def test_the_replacement_is_an_event(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
     manager, flow = await open_fix(hass, entry, replacement(hass, entry))
-    await manager.async_configure(flow["flow_id"], {})
+    await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     await advance(hass, freezer, 16)
     state = hass.states.get("event.sito_001_events")
     assert state.attributes["event_type"] == "replaced"
@@ -438,16 +443,25 @@ async def test_nothing_is_carried_over_once_things_have_changed(
     entry = await replaced_hardware(hass, freezer)
     manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     await heartbeat(hass, "datalogger/monstro/2", "OLD")
-    flow = await manager.async_configure(flow["flow_id"], {})
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     assert (flow["type"], flow["reason"]) == ("abort", "changed")
     assert connectivity(hass, "datalogger/NEW") == "on"
+
+
+async def test_nothing_is_ignored_once_things_have_changed(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    manager, flow = await open_fix(hass, entry, replacement(hass, entry))
+    await heartbeat(hass, "datalogger/monstro/2", "OLD")
+    await advance(hass, freezer, 60)
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "keep"})
+    assert (flow["type"], flow["reason"]) == ("abort", "changed")
 
 
 async def test_nor_when_the_site_is_not_loaded(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await replaced_hardware(hass, freezer)
     manager, flow = await open_fix(hass, entry, replacement(hass, entry))
     await hass.config_entries.async_unload(entry.entry_id)
-    flow = await manager.async_configure(flow["flow_id"], {})
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     assert (flow["type"], flow["reason"]) == ("abort", "not_loaded")
 
 

@@ -46,16 +46,14 @@ class _SiteFlow(RepairsFlow):
 class ReplacedFlow(_SiteFlow):
     """Let new hardware go on as the device that it replaces."""
 
-    async def async_step_init(self, _user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Ask."""
-        return await self.async_step_confirm()
+    async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Ask. Where an issue can be fixed, Home Assistant offers nothing to ignore it with."""
+        return self.async_show_menu(
+            step_id="init", menu_options=["replace", "keep"], description_placeholders=self._placeholders()
+        )
 
-    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+    async def async_step_replace(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Carry everything over, if things are still as they were when the issue was raised."""
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm", data_schema=vol.Schema({}), description_placeholders=self._placeholders()
-            )
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         records = entry.runtime_data.fleet.records
@@ -64,6 +62,13 @@ class ReplacedFlow(_SiteFlow):
             return self.async_abort(reason="changed")
         entry.runtime_data.async_replace(old, new)
         return self.async_create_entry(data={})
+
+    async def async_step_keep(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
+        """Let both stay, and ask no more."""
+        if self._placeholders() is None:  # it has gone meanwhile, with its cause
+            return self.async_abort(reason="changed")
+        ir.async_ignore_issue(self.hass, self.handler, self.issue_id, True)
+        return self.async_abort(reason="kept")
 
 
 class DeviceLimitFlow(_SiteFlow):

@@ -52,7 +52,7 @@ async def test_the_history_goes_on_without_a_gap(hass: HomeAssistant, freezer: F
     manager = hass.data["repairs"]["flow_manager"]
     (issue_id,) = (issue for domain, issue in ir.async_get(hass).issues if domain == DOMAIN)
     flow = await manager.async_init(DOMAIN, data={"issue_id": issue_id})
-    flow = await manager.async_configure(flow["flow_id"], {})
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     assert flow["type"] == "create_entry"
     await hass.async_block_till_done()
     await send(hass, "NEW", 23)
