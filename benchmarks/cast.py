@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 import json
 import os
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, Final, Self
 
 # MQTT 3.1.1: messages without properties cost less before we see them, so that what comes after weighs more
 IN_PROCESS: Final = "3.1.1"
-_AT_ONCE: Final = 2  # processes that start at once, while nothing is measured
 
 
 class PlayerError(Exception):
@@ -94,18 +92,13 @@ class Process:
 def on_stage(
     names: Sequence[str], size: int, port: int, preparations: Sequence[str], protocol: str = IN_PROCESS
 ) -> Iterator[list[Process]]:
-    """Have the players of some contestants, started and prepared."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-
-        def enter(name: str) -> Process:
-            process = Process(name, size, port, protocol=protocol).__enter__()  # the block ends in another thread
-            for preparation in preparations:
-                process.ask(preparation)
-            return process
-
-        players = list(pool.map(enter, names))
-    try:
+    """Have the players of some contestants, started and prepared, all at once: nothing is measured yet."""
+    with ExitStack() as stack:
+        started = [Process(name, size, port, protocol=protocol) for name in names]
+        players = [stack.enter_context(player) for player in started]
+        for preparation in preparations:
+            for player in players:
+                player.begin(preparation)
+            for player in players:
+                player.end()
         yield players
-    finally:
-        for player in players:
-            player.__exit__()

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .figures import AllSeries
-from .table import figures_table, series_table
+from .table import capacity_table, figures_table, series_table
 
 
 def filled(page: str, machine: Mapping[str, str], series: AllSeries) -> str:
     """Return the page with what was measured.
 
     Raises:
+        KeyError: A row was not measured.
         ValueError: A mark is missing.
 
     """
     texts = {
         "machine": ", ".join(machine.values()),
         "figures": figures_table(series),
+        "capacity": capacity_table(series),
         "series": series_table(series),
     }
     for name, text in texts.items():

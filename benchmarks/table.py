@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from .figures import FIGURES, AllSeries
 from .ratios import spread
 
-_CONTESTANTS = {
+_SIZES: Final = (100, 1_000, 9_900, 49_500)
+_INTERVALS: Final = (1, 5, 10, 30)  # seconds
+_CONTESTANTS: Final = {
     "floor_a": "floor A: a callback that does nothing",
     "floor_b": "floor B: one that reads the JSON",
     "core_expire_after": "core MQTT, `expire_after`",
@@ -18,7 +21,7 @@ _CONTESTANTS = {
     "ours": "**site_devices**",
     "ours_data": "**site_devices** with 10 values a device",
 }
-_MEASURES = {
+_MEASURES: Final = {
     "heartbeat": ("heartbeat", 1e6, "µs"),
     "data": ("data message", 1e6, "µs"),
     "silence_stall": ("all silent: stall", 1e3, "ms"),
@@ -41,6 +44,14 @@ def figures_table(series: AllSeries) -> str:
 def series_table(series: AllSeries) -> str:
     """Return what each contestant took."""
     return "\n".join(_rows(["measured", "devices", "contestant", "median", "min … max"], _series(series)))
+
+
+def capacity_table(series: AllSeries) -> str:
+    """Return the share of one core that heartbeats take which come at an interval from each device."""
+    rate = spread(series["wire/ours/9900"]).median
+    head = ["devices", *(f"every {interval} s" for interval in _INTERVALS)]
+    rows = ([f"{size:,}", *(f"{size / interval / rate:.1%}" for interval in _INTERVALS)] for size in _SIZES)
+    return "\n".join(_rows(head, rows))
 
 
 def _figures(series: AllSeries) -> Iterator[Sequence[str]]:
@@ -67,7 +78,7 @@ def _three_digits(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
-def _rows(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "| " + " | ".join(["---"] * len(head)) + " |"
     for row in rows:

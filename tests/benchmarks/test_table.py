@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.table import figures_table, series_table
+from benchmarks.table import capacity_table, figures_table, series_table
 
 
 def test_a_figure_stands_beside_its_target():
@@ -30,3 +30,9 @@ def test_each_contestant_has_a_line_with_its_own_unit():
         "| heartbeat | 1,000 | a timer a device | 6.00 µs | 5.25 … 7.00 |",
         "| over the wire | 9,900 | **site_devices** | 23,457 messages/s | 23,457 … 23,457 |",
     ]
+
+
+def test_the_share_of_a_core_follows_from_what_comes_through():
+    lines = capacity_table({"wire/ours/9900": [10_000.0, 19_800.0, 30_000.0]}).splitlines()
+    assert lines[0] == "| devices | every 1 s | every 5 s | every 10 s | every 30 s |"
+    assert lines[4] == "| 9,900 | 50.0% | 10.0% | 5.0% | 1.7% |"
