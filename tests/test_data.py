@@ -10,13 +10,14 @@ from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
 from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
 
+from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.data import MAX_DATA_POINTS, SiteData
 
@@ -581,6 +582,36 @@ async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(h
     await hass.async_block_till_done()
     assert limit_issue(hass, entry) is None
     assert not any((room(entry)._refused, room(entry)._arriving, room(entry)._entities))
+
+
+async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """What was removed of it comes back as well."""
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await report(hass, {"x": 1, "y": 1})
+    er.async_get(hass).async_remove(entity_id(hass, "in/x"))
+    await advance(hass, freezer, 31)
+    (record,) = entry.runtime_data.fleet.records.values()
+    devices = dr.async_get(hass)
+    device = devices.async_get(entry.runtime_data.pages.device_id(record))
+    assert device
+    assert await async_remove_config_entry_device(hass, entry, device)
+    devices.async_remove_device(device.id)
+    await settle(hass)
+    assert data_entities(hass, entry) == 0
+    await heartbeat(hass)
+    await report(hass, {"x": 2})
+    assert shown(hass, "in/x", "in/y") == ["2", None]
+
+
+async def test_what_arrives_when_home_assistant_stops_makes_nothing(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    payload = json.dumps({"serial_number": "TEST123", "x": 1})
+    async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await settle(hass)
+    assert data_entities(hass, entry) == 0
 
 
 async def test_a_device_that_is_deleted_with_a_value_on_its_way_leaves_nothing(hass: HomeAssistant) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.sensor import SensorExtraStoredData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
@@ -17,7 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 from simulator.devices import heartbeat as heartbeat_data, input_data, make_devices, output_data
 
-from . import SITE, entity_state, heartbeat, publish, setup_site
+from . import SITE, advance, entity_state, heartbeat, publish, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -82,6 +83,54 @@ async def test_the_entities_of_a_datalogger(hass: HomeAssistant, snapshot: Snaps
             "attributes": state and {str(name): str(value) for name, value in sorted(state.attributes.items())},
         }
     assert dict(sorted(found.items())) == snapshot
+
+
+# The last heartbeat
+
+
+async def test_the_last_heartbeat_is_off_at_first_and_then_written_once_a_minute_and_at_each_flip(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    freezer.move_to(datetime(2026, 6, 21, 11, 59, tzinfo=UTC))
+    await setup_site(hass)
+    await heartbeat(hass)
+    entity_id = "sensor.monstro_1_last_heartbeat"
+    entity = er.async_get(hass).async_get(entity_id)
+    assert entity
+    assert (entity.disabled_by, entity.entity_category) == ("integration", "diagnostic")
+    er.async_get(hass).async_update_entity(entity_id, disabled_by=None)
+    await advance(hass, freezer, 60)  # Home Assistant loads the entry again half a minute later
+    seen = []
+
+    async def beat() -> None:
+        await heartbeat(hass)
+        note()
+
+    def note() -> None:
+        state = hass.states.get(entity_id)
+        assert state
+        seen.append(state.state[11:19])
+
+    await beat()
+    for _ in range(13):
+        await advance(hass, freezer, 10)
+        await beat()
+    await advance(hass, freezer, 31)
+    note()
+    await advance(hass, freezer, 9)
+    await beat()
+    assert seen == [*["12:00:00"] * 6, *["12:01:00"] * 6, *["12:02:00"] * 2, "12:02:10", "12:02:50"]
+
+
+async def test_there_is_no_last_heartbeat_before_the_first_live_one(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, retain=True)
+    er.async_get(hass).async_update_entity("sensor.monstro_1_last_heartbeat", disabled_by=None)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    state = hass.states.get("sensor.monstro_1_last_heartbeat")
+    assert state
+    assert state.state == "unknown"
 
 
 # Units

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 import math
 
 from homeassistant.core import callback
@@ -90,9 +91,9 @@ class DataEntity(DeviceEntity):
         """The value of a silent device is not known."""
         return self.record.online is True and super().available
 
+    @abstractmethod
     def take(self, leaf: Leaf) -> bool:
         """Take the newest value; return whether there is something new to show."""
-        raise NotImplementedError
 
     @callback
     def async_write(self) -> None:
@@ -118,5 +119,6 @@ class DataEntity(DeviceEntity):
         """Stay away when the user has removed the entity."""
         self.site.data.async_removed(self.record, self.key)
 
+    @abstractmethod
     async def _restore(self) -> None:
-        raise NotImplementedError
+        """Take the last value of an earlier run, if it still fits."""

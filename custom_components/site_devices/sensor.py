@@ -178,9 +178,8 @@ class NumberSensor(DataSensor):
             return changed
         self.site.data.learn_unit(self.record, self.key, leaf.unit)
         self._classify()
-        if self.registry_entry:
-            # the user may have chosen a unit that the new class does not know: without this every write would raise
-            self.async_registry_entry_updated()
+        # the user may have chosen a unit that the new class does not know: without this every write would raise
+        self.async_registry_entry_updated()
         return True
 
     def _classify(self) -> None:
