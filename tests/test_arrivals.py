@@ -1,0 +1,110 @@
+"""What is new reaches the platforms: in order, a few at once, and never after it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+import time
+
+import pytest
+
+from custom_components.site_devices.arrivals import Arrival, Arrivals
+from custom_components.site_devices.deadlines import SLICE
+from custom_components.site_devices.fleet import DeviceRecord
+from custom_components.site_devices.readings import DataPoint, Kind
+
+
+def device(serial: str = "TEST123") -> DeviceRecord:
+    return DeviceRecord(key=f"datalogger/{serial}", address=f"monstro/{serial}", created=0.0)
+
+
+class House:
+    """Pages and a platform, which write down what reaches them and may take their time."""
+
+    def __init__(self, effort: float = 0.0) -> None:
+        self.pages: list[DeviceRecord] = []
+        self.batches: list[list[Arrival]] = []
+        self.effort = effort
+        self.arrivals = Arrivals(asyncio.get_running_loop(), self)  # type: ignore[arg-type]
+        self.arrivals.async_on_arrival(self._add)
+
+    def async_create(self, record: DeviceRecord) -> None:
+        """Make a page."""
+        self.pages.append(record)
+
+    def _add(self, some: list[Arrival]) -> None:
+        assert all(arrival.record in self.pages for arrival in some)  # an entity needs its page
+        self.batches.append(some)
+        time.sleep(self.effort)
+
+    def arrived(self) -> list[Arrival]:
+        return [arrival for some in self.batches for arrival in some]
+
+
+async def until(condition: Callable[[], bool]) -> int:
+    """Let the loop turn until something has come about; return how many turns that took."""
+    for turns in range(1000):
+        if condition():
+            return turns
+        await asyncio.sleep(0)
+    pytest.fail("it has not come about")
+
+
+async def test_what_comes_in_one_turn_is_added_together_in_the_next() -> None:
+    house = House()
+    here = [Arrival(device("A")), Arrival(device("B"))]
+    here[0].record.data["in/temperature"] = DataPoint(Kind.NUMBER, None, False)
+    here.append(Arrival(here[0].record, "in/temperature"))
+    for arrival in here:
+        house.arrivals.async_add(arrival)
+    assert not house.batches
+    await asyncio.sleep(0)
+    assert house.batches == [here]
+    assert house.pages == [here[0].record, here[1].record]
+
+
+async def test_what_comes_later_is_added_later() -> None:
+    house = House()
+    for serial in ("A", "B"):
+        house.arrivals.async_add(Arrival(device(serial)))
+        await asyncio.sleep(0)
+    assert [len(some) for some in house.batches] == [1, 1]
+
+
+async def test_many_come_ten_at_once_and_the_loop_turns_after_each_slice() -> None:
+    house = House(effort=SLICE)
+    here = [Arrival(device(str(number))) for number in range(35)]
+    for arrival in here:
+        house.arrivals.async_add(arrival)
+    assert await until(lambda: len(house.arrived()) == 35) == 4
+    assert [len(some) for some in house.batches] == [10, 10, 10, 5]
+    assert house.arrived() == here
+
+
+async def test_every_platform_hears_of_all() -> None:
+    house = House()
+    others: list[Arrival] = []
+    house.arrivals.async_on_arrival(others.extend)
+    house.arrivals.async_add(Arrival(device()))
+    await asyncio.sleep(0)
+    assert others == house.arrived()
+
+
+async def test_what_was_deleted_before_its_turn_gets_no_entity() -> None:
+    """It would make the page anew, for ever, with nothing behind it."""
+    house = House()
+    gone, here = device("A"), device("B")
+    house.arrivals.async_add(Arrival(gone, "in/temperature"))
+    house.arrivals.async_add(Arrival(here))
+    await asyncio.sleep(0)
+    assert house.pages == [here]
+    assert house.arrived() == [Arrival(here)]
+
+
+async def test_nothing_is_added_after_the_end() -> None:
+    house = House()
+    house.arrivals.async_stop()  # with none on their way
+    house.arrivals.async_add(Arrival(device()))
+    house.arrivals.async_stop()
+    await asyncio.sleep(0)
+    assert not house.batches

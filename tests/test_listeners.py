@@ -1,0 +1,156 @@
+"""Who hears of a change: the entities of that device, or those of the site, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+import time
+
+import pytest
+
+from custom_components.site_devices.deadlines import SLICE
+from custom_components.site_devices.fleet import DeviceRecord
+from custom_components.site_devices.listeners import Listeners
+
+
+class Entity:
+    """An entity that counts what it writes, and may take its time."""
+
+    def __init__(self, record: DeviceRecord, effort: float = 0.0) -> None:
+        self.record = record
+        self.written = 0
+        self.identified = 0
+        self.effort = effort
+
+    def async_write_ha_state(self) -> None:
+        self.written += 1
+        time.sleep(self.effort)
+
+    def identify(self) -> None:
+        self.identified += 1
+
+
+def device(serial: str) -> DeviceRecord:
+    return DeviceRecord(key=f"datalogger/{serial}", address="monstro/1", created=0.0)
+
+
+@pytest.fixture
+async def listeners() -> Listeners:
+    return Listeners(asyncio.get_running_loop())
+
+
+def listening(listeners: Listeners, *entities: Entity) -> list[Callable[[], None]]:
+    """Let entities listen; return what ends it for each."""
+    return [listeners.async_add(entity) for entity in entities]  # type: ignore[arg-type]
+
+
+async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: Listeners) -> None:
+    one, other = device("A"), device("B")
+    entities = Entity(one), Entity(one), Entity(other)
+    site: list[str] = []
+    listeners.async_add_site(lambda: site.append("changed"))
+    ends = listening(listeners, *entities)
+    listeners.async_device_changed(one)
+    assert [entity.written for entity in entities] == [1, 1, 0]
+    ends[0]()
+    listeners.async_device_changed(one)
+    assert [entity.written for entity in entities] == [1, 2, 0]
+    ends[1]()
+    listeners.async_device_changed(one)
+    assert [entity.written for entity in entities] == [1, 2, 0]
+    assert not site
+
+
+async def test_the_sites_own_hear_of_the_site_until_they_are_gone(listeners: Listeners) -> None:
+    heard: list[str] = []
+    end = listeners.async_add_site(lambda: heard.append("one"))
+    listeners.async_add_site(lambda: heard.append("other"))
+    listeners.async_site_changed()
+    end()
+    listeners.async_site_changed()
+    assert heard == ["one", "other", "other"]
+
+
+async def test_a_heartbeat_is_told_to_the_one_who_wants_to_know(listeners: Listeners) -> None:
+    heard: list[str] = []
+    listeners.async_heartbeat("datalogger/A")
+    end = listeners.async_add_heartbeat(device("A"), lambda: heard.append("A"))
+    listeners.async_add_heartbeat(device("B"), lambda: heard.append("B"))
+    for key in ("datalogger/A", "datalogger/B", "datalogger/C"):
+        listeners.async_heartbeat(key)
+    assert heard == ["A", "B"]
+    end()
+    end()  # by then the device may have gone on under another serial
+    listeners.async_heartbeat("datalogger/A")
+    assert heard == ["A", "B"]
+
+
+async def test_other_hardware_goes_on_with_the_same_entities(listeners: Listeners) -> None:
+    heard: list[str] = []
+    record, other = device("OLD"), device("B")
+    entities = Entity(record), Entity(other)
+    listening(listeners, *entities)
+    end = listeners.async_add_heartbeat(record, lambda: heard.append("beat"))
+    record.key = "datalogger/NEW"
+    listeners.async_identity_changed(record, "datalogger/OLD")
+    assert [entity.identified for entity in entities] == [1, 0]
+    listeners.async_heartbeat("datalogger/OLD")
+    assert not heard
+    listeners.async_heartbeat("datalogger/NEW")
+    assert heard == ["beat"]
+    end()
+    listeners.async_heartbeat("datalogger/NEW")
+    assert heard == ["beat"]
+
+
+async def test_other_hardware_goes_on_where_nobody_listened_to_heartbeats(listeners: Listeners) -> None:
+    record = device("NEW")
+    listeners.async_identity_changed(record, "datalogger/OLD")
+    listeners.async_heartbeat("datalogger/NEW")
+
+
+async def test_when_all_write_the_site_comes_first_and_the_loop_turns_after_each_slice(listeners: Listeners) -> None:
+    entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
+    listening(listeners, *entities)
+    written: list[int] = []
+    listeners.async_add_site(lambda: written.append(sum(entity.written for entity in entities)))
+    listeners.async_all_changed()
+    assert written == [0]
+    assert sum(entity.written for entity in entities) == 1
+    await asyncio.sleep(0)
+    assert sum(entity.written for entity in entities) == 2
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [entity.written for entity in entities] == [1, 1, 1]
+
+
+async def test_all_write_anew_when_things_change_again_in_between(listeners: Listeners) -> None:
+    entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
+    listening(listeners, *entities)
+    listeners.async_all_changed()
+    for entity in entities:
+        entity.written = 0
+    listeners.async_all_changed()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [entity.written for entity in entities] == [1, 1, 1]
+
+
+async def test_who_is_gone_before_its_turn_writes_nothing(listeners: Listeners) -> None:
+    entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
+    ends = listening(listeners, *entities)
+    listeners.async_all_changed()
+    for end in ends:
+        end()
+    await asyncio.sleep(0)
+    assert sum(entity.written for entity in entities) == 1
+
+
+async def test_none_writes_after_the_end(listeners: Listeners) -> None:
+    listeners.async_stop()  # with nothing on its way
+    entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
+    listening(listeners, *entities)
+    listeners.async_all_changed()
+    listeners.async_stop()
+    await asyncio.sleep(0)
+    assert sum(entity.written for entity in entities) == 1

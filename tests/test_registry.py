@@ -1,0 +1,157 @@
+"""The device pages: what stands on them, and how often they are written."""
+
+from __future__ import annotations
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from . import advance, heartbeat, setup_site
+
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
+
+
+def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None = "TEST123") -> dr.DeviceEntry:
+    """Return the page of a device, or (None) the site's."""
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return next(device for device in pages if device.serial_number == serial)
+
+
+def writes(hass: HomeAssistant) -> list[str]:
+    """Return a list that grows with each write of a page."""
+    written: list[str] = []
+
+    @callback
+    def updated(event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        written.append(event.data["action"])
+
+    hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, updated)
+    return written
+
+
+async def test_a_datalogger_is_called_by_its_address(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    device = page(hass, entry)
+    assert (device.name, device.model, device.manufacturer) == ("monstro/1", "monstro", None)
+    assert device.via_device_id == page(hass, entry, None).id
+
+
+async def test_a_gateway_is_called_gateway(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, "gateway/1", "GW")
+    device = page(hass, entry, "GW")
+    assert (device.name, device.model) == ("Gateway 1", "Gateway")
+
+
+async def test_the_site_has_a_page_of_its_own(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    site = page(hass, entry, None)
+    assert (site.name, site.entry_type) == ("sito_001", dr.DeviceEntryType.SERVICE)
+
+
+async def test_what_a_device_says_of_itself_stands_on_its_page(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(
+        hass, name="North hall", manufacturer="Acme", model="M7", firmware="1.2", hw_version=3, serial_number_2="x"
+    )
+    device = page(hass, entry)
+    assert (device.name, device.manufacturer, device.model, device.sw_version, device.hw_version) == (
+        "North hall", "Acme", "M7", "1.2", "3",
+    )  # fmt: skip
+
+
+async def test_the_first_change_is_written_at_once_and_of_further_ones_the_last_once_a_minute(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass, options={"offline_after": 600})
+    await heartbeat(hass)
+    written = writes(hass)
+    await heartbeat(hass, sw_version="1")
+    assert page(hass, entry).sw_version == "1"
+    for version in ("2", "3", "4"):
+        await heartbeat(hass, sw_version=version)
+    assert page(hass, entry).sw_version == "1"
+    await advance(hass, freezer, 61)
+    assert page(hass, entry).sw_version == "4"
+    assert written == ["update"] * 2
+
+    for version in ("5", "6"):
+        await heartbeat(hass, sw_version=version)
+    assert page(hass, entry).sw_version == "4"  # it was written a moment ago
+    await advance(hass, freezer, 60)
+    assert page(hass, entry).sw_version == "6"
+    await advance(hass, freezer, 60)
+    assert written == ["update"] * 3
+    await heartbeat(hass, sw_version="7")
+    assert page(hass, entry).sw_version == "7"
+
+
+async def test_a_device_that_changes_with_every_heartbeat_is_written_once_a_minute(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass)
+    written = writes(hass)
+    for number in range(60):
+        await advance(hass, freezer, 10)
+        await heartbeat(hass, sw_version=str(number))
+    assert 10 <= len(written) <= 11
+
+
+async def test_a_change_in_the_moment_of_discovery_is_on_the_page_from_the_start(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    site = entry.runtime_data
+    for name in ("first", "second"):
+        site._message_received(
+            type("Message", (), {
+                "topic": "sito_001/gateway/1/heartbeat",
+                "payload": f'{{"serial_number": "GW", "name": "{name}"}}'.encode(),
+                "retain": False,
+            })
+        )  # fmt: skip
+    await hass.async_block_till_done()
+    assert page(hass, entry, "GW").name == "second"
+
+
+async def test_a_device_that_moves_keeps_its_page_and_is_called_by_its_new_address(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    before = page(hass, entry).id
+    await heartbeat(hass, "datalogger/monstro/2")
+    assert (page(hass, entry).name, page(hass, entry).id) == ("monstro/2", before)
+
+
+async def test_the_name_that_the_user_gave_stays(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    dr.async_get(hass).async_update_device(page(hass, entry).id, name_by_user="Mine", area_id="hall")
+    await heartbeat(hass, name="Theirs")
+    device = page(hass, entry)
+    assert (device.name_by_user, device.area_id, device.name) == ("Mine", "hall", "Theirs")
+
+
+async def test_a_page_changed_while_its_site_was_not_loaded_is_brought_up_to_date(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass, name="North hall")
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    dr.async_get(hass).async_update_device(page(hass, entry).id, name="Something else")
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert page(hass, entry).name == "North hall"
+
+
+async def test_the_page_of_a_deleted_device_is_not_written_at_the_end_of_the_minute(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    for version in ("1", "2"):
+        await heartbeat(hass, sw_version=version)
+    await advance(hass, freezer, 31)
+    site = entry.runtime_data
+    site.async_remove(site.fleet.records["datalogger/TEST123"])
+    written = writes(hass)
+    await advance(hass, freezer, 31)
+    assert written == []
