@@ -27,7 +27,6 @@ from . import (
     SITE,
     advance,
     connectivity,
-    entity_state,
     heartbeat,
     lose_connection,
     publish,

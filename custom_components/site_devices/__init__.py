@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
@@ -75,9 +76,13 @@ async def async_remove_config_entry_device(
     """Let the user delete a device that is not online.
 
     Raises:
-        HomeAssistantError: It is online, or it is the site's own device.
+        HomeAssistantError: It is online, or it is the site's own device, or the site is not loaded and can't tell.
 
     """
+    if entry.state is not ConfigEntryState.LOADED:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="site_not_loaded", translation_placeholders={"site": entry.title}
+        )
     site = entry.runtime_data
     record = site.pages.record(device.id)
     if record is None and site_identifier(site.code) in device.identifiers:

@@ -88,9 +88,14 @@ class DeviceRecord:
         """Wall clock of the last live message of any channel."""
         return max(filter(None, (self.last_heartbeat, self.last_report)), default=None)
 
+    @property
+    def label(self) -> str:
+        """What it is called by its address: `monstro/1`, `Gateway 1`."""
+        return f"Gateway {self.address}" if self.category is Category.GATEWAY else self.address
+
     def __str__(self) -> str:
-        """Name the device for the log: `monstro/1 (TEST123)`."""
-        return f"{self.address} ({self.serial})"
+        """Name the device beyond doubt, for the log: `monstro/1 (TEST123)`."""
+        return f"{self.label} ({self.serial})"
 
 
 class Change(NamedTuple):
@@ -300,9 +305,8 @@ class Fleet:
         """
         if record.info.name:
             return record.info.name
-        name = f"Gateway {record.address}" if record.category is Category.GATEWAY else record.address
         owner = next(reversed(self._places.get(record.place, ())), record.key)
-        return name if owner == record.key else f"{name} ({record.serial})"
+        return record.label if owner == record.key else str(record)
 
     # Inside
 

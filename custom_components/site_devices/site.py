@@ -320,5 +320,6 @@ class Site:
         self.summary.async_stop()
         self.events.async_drop()
         self.listeners.async_stop()
+        self.log.minute_over()
         while self._unsubscribe:
             self._unsubscribe.pop()()
