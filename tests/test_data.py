@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 import json
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -192,6 +193,35 @@ async def test_values_that_come_before_their_entity_is_there_are_not_lost(hass: 
     state = entity_state(hass, f"{A}/in/x", "sensor")
     assert state
     assert (state.state, state.attributes["device_class"]) == ("2", "current")
+
+
+DOCUMENTED = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (Path(__file__).parents[1] / "docs/data.md").read_text(encoding="utf-8").splitlines()
+    if line.startswith('| `"')
+]
+
+
+@pytest.mark.parametrize(("payload", "entity", "value", "device_class", "state_class"), DOCUMENTED)
+async def test_the_documentation_says_what_a_payload_becomes(
+    hass: HomeAssistant, payload: str, entity: str, value: str, device_class: str, state_class: str
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await report(hass, json.loads(f"{{{payload.strip('`')}}}"))
+    if entity == "nothing":
+        assert data_entities(hass, entry) == 0
+        return
+    platform, _, name = entity.strip("*").partition(" *")
+    state = hass.states.get(f"{platform}.monstro_1_{name.replace(' ', '_')}")
+    assert state
+    shows = " ".join(filter(None, (state.state, state.attributes.get("unit_of_measurement"))))
+    classes = [state.attributes.get(key, "none") for key in ("device_class", "state_class")]
+    assert (state.name, shows, *classes) == (f"monstro/1 {name}", value, device_class, state_class)
+
+
+def test_the_documentation_has_every_kind_of_value() -> None:
+    assert len(DOCUMENTED) > 10
 
 
 # What is written when
