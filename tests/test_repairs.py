@@ -146,6 +146,19 @@ async def test_more_can_be_allowed(hass: HomeAssistant) -> None:
     assert connectivity(hass, "gateway/GATE") == "on"
 
 
+async def test_just_enough_is_enough(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    assert "device_limit" in issues(hass, entry)
+    hass.config_entries.async_update_entry(entry, options={"max_devices": 2})
+    await heartbeat(hass, "gateway/1", "GATE")
+    await advance(hass, freezer, 61)
+    assert not issues(hass, entry)
+    await heartbeat(hass, "gateway/2", "GATE2")
+    assert "device_limit" in issues(hass, entry)
+
+
 async def test_or_no_new_ones_be_taken(hass: HomeAssistant) -> None:
     entry = await setup_site(hass, options={"max_devices": 1})
     await heartbeat(hass)

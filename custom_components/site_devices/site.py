@@ -255,6 +255,7 @@ class Site:
         for record, kind in changes:
             match kind:
                 case ChangeKind.DISCOVERED:
+                    self._refused_at = None  # there was a place; whoever still finds none says so again
                     self._arrivals.async_add(Arrival(record))
                 case ChangeKind.DESCRIBED | ChangeKind.MOVED:
                     self.pages.async_describe(record)
