@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.json import json_bytes
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from . import advance, connectivity, entity_state, heartbeat, lose_connection, regain_connection, setup_site
 
@@ -113,6 +116,18 @@ async def test_events_leave_two_milliseconds_apart(
     await advance(hass, freezer, 0.0021)
     assert [event["event_type"] for event in happened] == ["discovered", "moved"]
     assert happened[1]["message"] == "monstro/2 of sito_001 has moved there."
+
+
+async def test_a_timer_that_comes_early_waits_for_the_end_of_the_window(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=16))  # while no time has passed
+    await hass.async_block_till_done()
+    assert not happened
+    await advance(hass, freezer, 15.1)
+    assert len(happened) == 1
 
 
 async def test_every_device_counts_once_an_event(
