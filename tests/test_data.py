@@ -412,6 +412,20 @@ async def test_a_value_that_does_not_fit_is_unknown_until_one_fits_again(hass: H
     assert shown(hass, "in/t") + shown(hass, "in/b", platform="binary_sensor") == ["b", "off"]
 
 
+async def test_data_points_are_stored_with_their_device(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await report(hass, {"x": {"value": 1, "unit": "V"}, "b": True, "gone": "text"})
+    er.async_get(hass).async_remove(entity_id(hass, "in/gone"))
+    await hass.config_entries.async_unload(entry.entry_id)
+    (device,) = hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]["devices"]
+    assert {key: list(point) for key, point in device["data"].items()} == {
+        "in/x": ["number", "V", False],
+        "in/b": ["boolean", None, False],
+        "in/gone": ["text", None, True],
+    }
+
+
 # What the user does
 
 

@@ -76,8 +76,9 @@ class SiteStore:
         return snapshot
 
     def _data(self, fleet: Fleet) -> dict[str, Any]:
+        # the oldest Home Assistant asks from a thread, while the loop goes on: each list and dict is copied at once
         return {
-            "devices": list(map(_device, fleet.records.values())),
+            "devices": list(map(_device, list(fleet.records.values()))),
             "deleted": list(fleet.deleted),
             "monitoring": self.monitoring,
         }
@@ -89,8 +90,8 @@ def _device(record: DeviceRecord) -> dict[str, Any]:
         device["info"] = info
     if record.rivals:
         device["rivals"] = list(record.rivals)
-    if record.data:
-        device["data"] = record.data
+    if data := record.data.copy():
+        device["data"] = {key: tuple(point) for key, point in data.items()}
     return device
 
 
