@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 
 SITE = "sito_001"
-_TURNS = 60  # of the loop: before anything flips, what has arrived is read
+_TURNS = 250  # of the loop: before anything flips, an echo comes and what has arrived is read; and MQTT subscribes, one at a time
 
 
 async def setup_site(hass: HomeAssistant, code: str = SITE, options: dict[str, Any] | None = None) -> MockConfigEntry:

@@ -13,6 +13,7 @@ import pytest
 
 from custom_components.site_devices.deadlines import SLICE, DeadlineTimer
 from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
+from custom_components.site_devices.line import Line
 from custom_components.site_devices.protocol import Heartbeat
 
 OFFLINE_AFTER = 30.0
@@ -78,7 +79,10 @@ class Clockwork:
         self.began = loop.time()
         self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
         self.fleet.resume(self.began)
-        self.timer = DeadlineTimer(loop, self.fleet, self._apply, lambda: self.messages)
+        self.asked: list[float] = []  # when an echo was asked for, after the beginning
+        self.line = Line(lambda: self.asked.append(loop.time() - self.began))
+        self.line.connected(self.began, patience=125.0)
+        self.timer = DeadlineTimer(loop, self.fleet, self.line, self._apply, lambda: self.messages)
         self.messages = 0
         self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
         self.when_one_flips: Callable[[], None] = lambda: None
@@ -86,12 +90,17 @@ class Clockwork:
     def beat(self, *serials: str) -> None:
         for serial in serials:
             self.messages += 1
+            self.line.message(self.loop.time())
             heartbeat = Heartbeat(f"gateway/{serial}", "1", retained=False, timestamp=None, info=None, data={})
             changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
             assert not isinstance(changes, str)
             for record, kind in changes:
                 if kind in {ChangeKind.DISCOVERED, ChangeKind.ONLINE}:
                     self.timer.async_arm_by(self.fleet.deadline(record))
+
+    def echo(self) -> None:
+        self.line.echo(self.loop.time())
+        self.timer.async_look()
 
     def _apply(self, changes: Sequence[Change]) -> None:
         for record, kind in changes:
@@ -451,6 +460,169 @@ def test_who_comes_while_others_flip_arms_no_second_timer(loop: SlowMotion, site
     assert list(site.offline) == ["A", "B", "C"]
     assert armed == [[], [], []]
     assert loop.timers() == [at(1060 + SLICE)]
+
+
+# The line: nobody is called offline for its silence
+
+
+@pytest.fixture
+def proven(site: Clockwork) -> Clockwork:
+    """A site whose first echo came through; whether further ones do is up to the test."""
+    site.beat("A")
+    site.echo()
+    site.asked.clear()
+    return site
+
+
+def answer(site: Clockwork, after: float = 0.0) -> None:
+    """Let the broker send each echo back."""
+    site.line._ask = lambda: (site.asked.append(site.loop.time() - site.began), site.loop.call_later(after, site.echo))  # type: ignore[assignment,func-returns-value]
+
+
+def test_silence_over_a_line_that_answers_is_offline_at_its_deadline(loop: SlowMotion, proven: Clockwork) -> None:
+    answer(proven)
+    loop.run(29.99)
+    assert not proven.offline
+    loop.run(0.02)
+    assert proven.offline == {"A": at(30)}
+    assert proven.asked == [at(20), at(29)]
+
+
+@pytest.mark.parametrize("after", [0.02, 0.5, 0.9])
+def test_an_answer_that_takes_up_to_a_second_delays_nothing(loop: SlowMotion, proven: Clockwork, after: float) -> None:
+    answer(proven, after)
+    loop.run(40)
+    assert proven.offline == {"A": at(30)}
+
+
+def test_an_answer_that_takes_longer_delays_by_what_it_takes_longer(loop: SlowMotion, proven: Clockwork) -> None:
+    answer(proven, 1.8)
+    loop.run(40)
+    assert proven.offline == {"A": at(30.8)}
+
+
+def test_a_line_that_is_slow_for_good_hides_no_silence(loop: SlowMotion, proven: Clockwork) -> None:
+    """Once it is taken for blind, and that is that, for as long as nobody is heard."""
+    answer(proven, 3)
+    loop.run(300)
+    assert 30 <= proven.offline["A"] <= 30 + 23 + 2
+
+
+def test_a_fleet_that_beats_asks_for_nothing(loop: SlowMotion, proven: Clockwork) -> None:
+    for _ in range(60):
+        loop.run(10)
+        proven.beat("A", "B")
+    assert proven.asked == []
+
+
+def test_one_that_is_silent_while_others_beat_needs_no_echo(loop: SlowMotion, proven: Clockwork) -> None:
+    for _ in range(40):
+        loop.run(0.9)
+        proven.beat("B")
+    assert proven.offline == {"A": at(30)}
+    assert proven.asked == []
+
+
+def test_of_a_fleet_that_falls_silent_one_echo_a_second_is_asked_for_at_most(
+    loop: SlowMotion, proven: Clockwork
+) -> None:
+    answer(proven, 0.001)
+    for number in range(1000):
+        loop.run(0.01)
+        proven.beat(str(number))
+    loop.run(60)
+    delays = {proven.offline[str(number)] - (number + 1) * 0.01 - 30 for number in range(1000)}
+    assert max(delays) < 0.02
+    assert 2 <= len(proven.asked) <= 15
+
+
+def test_while_the_line_is_frozen_nobody_is_offline_and_what_was_sent_meanwhile_counts(
+    loop: SlowMotion, proven: Clockwork
+) -> None:
+    proven.beat("B", "C")
+    loop.run(5)
+    proven.beat("B")
+    loop.run(60)
+    assert not proven.offline
+    assert proven.asked == [at(20)]
+    answer(proven)
+    proven.echo()  # the broker is back, and sends what it has, one after the other
+    loop.run(0.5)
+    proven.beat("A", "B")
+    loop.run(60)
+    assert proven.offline["C"] == at(90)  # what was left of its deadline when the line froze
+    assert proven.offline["A"] == proven.offline["B"] == at(95.5)
+
+
+def test_a_message_in_place_of_the_echo_ends_the_wait_as_well(loop: SlowMotion, proven: Clockwork) -> None:
+    proven.beat("B")
+    loop.run(60)
+    proven.beat("B")
+    answer(proven)
+    loop.run(29)
+    assert not proven.offline
+    loop.run(10)
+    assert proven.offline == {"A": pytest.approx(90, abs=1.01), "B": pytest.approx(90, abs=1.01)}
+
+
+def test_a_short_freeze_that_ends_before_any_deadline_gives_its_time_back(loop: SlowMotion, proven: Clockwork) -> None:
+    """Devices may have to connect again before they are heard."""
+    loop.run(25)
+    proven.echo()
+    answer(proven)
+    loop.run(29.9)
+    assert not proven.offline
+    loop.run(0.2)
+    assert proven.offline == {"A": at(55)}
+
+
+def test_a_lost_connection_ends_the_wait(loop: SlowMotion, proven: Clockwork) -> None:
+    loop.run(60)
+    proven.fleet.pause()
+    proven.timer.async_arm()
+    assert loop.timers() == []
+    loop.run(60)
+    proven.line.connected(loop.time(), patience=125.0)
+    proven.fleet.resume(loop.time())
+    proven.timer.async_arm()
+    loop.run(60)
+    assert proven.offline == {"A": at(150)}
+
+
+def test_an_echo_that_is_not_let_through_any_more_is_waited_for_as_long_as_mqtt_waits(
+    loop: SlowMotion, proven: Clockwork
+) -> None:
+    loop.run(300)
+    assert proven.offline == {"A": pytest.approx(20 + 125, abs=1.01)}
+    assert not proven.line.works
+
+
+def test_short_deadlines_wait_for_the_line_as_well(loop: SlowMotion) -> None:
+    site = Clockwork(loop, offline_after=5)
+    site.beat("A")
+    site.echo()
+    loop.run(60)
+    assert not site.offline
+    site.echo()
+    site.beat("A")
+    answer(site)
+    loop.run(10)
+    assert site.offline == {"A": at(65)}
+
+
+def test_there_is_one_timer_while_an_answer_is_waited_for(loop: SlowMotion, proven: Clockwork) -> None:
+    for _ in range(50):
+        loop.run(1)
+        assert len(loop.timers()) == 1
+    proven.timer.async_stop()
+    assert loop.timers() == []
+
+
+def test_an_echo_while_others_flip_disturbs_nobody(loop: SlowMotion, site: Clockwork) -> None:
+    site.when_one_flips = site.echo
+    site.beat("A", "B")
+    loop.run(40)
+    assert site.offline == {"A": at(30), "B": at(30)}
 
 
 # The end

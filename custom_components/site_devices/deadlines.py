@@ -1,4 +1,8 @@
-"""Deadlines: the one timer of a site. It wakes at the fleet's next deadline and applies what is overdue then."""
+"""Deadlines: the one timer of a site. It wakes at the fleet's next deadline and applies what is overdue then.
+
+And shortly before, when the site is silent as a whole: for what is overdue to be applied in time, the line must have
+been seen alive by then.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Final
 from homeassistant.core import callback
 
 from .fleet import Change, Fleet
+from .line import Line
 
 SLICE: Final = 0.005  # seconds for which the event loop is held at once
 _BLIND: Final = 2.0  # seconds; a timer this late means that the loop could not read either
@@ -19,18 +24,23 @@ _PATIENCE: Final = 1.0  # seconds for which reading may put an overdue deadline 
 
 
 class DeadlineTimer:
-    """Applies the deadlines of a fleet in slices, but never before what has already arrived was read."""
+    """Applies the deadlines of a fleet in slices, but never before what has already arrived was read.
+
+    And never while it may be the line to the broker that is silent.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         fleet: Fleet,
+        line: Line,
         apply: Callable[[Sequence[Change]], None],
         messages: Callable[[], int],
     ) -> None:
         """Start unarmed; `apply` takes the changes, `messages` tells how many the site has received so far."""
         self._loop = loop
         self._fleet = fleet
+        self._line = line
         self._apply = apply
         self._messages = messages
         self._timer: asyncio.TimerHandle | None = None
@@ -39,37 +49,54 @@ class DeadlineTimer:
 
     @callback
     def async_arm(self) -> None:
-        """Wake at the next deadline, if there is one."""
+        """Wake for the next deadline, if there is one."""
         self._arm(self._fleet.next_deadline())
 
     @callback
     def async_arm_by(self, deadline: float) -> None:
-        """Wake at a deadline that is new, unless another one comes before it."""
-        if self._timer is None or deadline < self._timer.when():
+        """Wake for a deadline that is new, unless another one comes before it."""
+        if self._timer is None or self._line.first_look(deadline, self._fleet.offline_after) < self._timer.when():
             self._arm(deadline)
+
+    @callback
+    def async_look(self) -> None:
+        """Look at once: the line has given a sign of life that somebody may be waiting for."""
+        if self._turn is None:
+            self._wake_at(None)
+            self._wake(self._loop.time())
 
     @callback
     def async_stop(self) -> None:
         """Wake no more."""
-        self._arm(None)
+        self._wake_at(None)
         if self._turn:
             self._turn.cancel()
             self._turn = None
 
     def _arm(self, deadline: float | None) -> None:
+        if deadline is None:
+            self._wake_at(None)
+        else:
+            self._wake_at(self._line.first_look(deadline, self._fleet.offline_after), deadline)
+
+    def _wake_at(self, when: float | None, deadline: float = 0.0) -> None:
+        """Wake once, for a deadline: only when that has passed as well does the timer come late."""
         if self._timer:
             self._timer.cancel()
         self._timer = None
-        if deadline is not None and self._turn is None:
-            due = max(deadline, self._loop.time())  # one that is overdue already makes no late timer
-            self._timer = self._loop.call_at(due, self._wake, due)
+        if when is not None and self._turn is None:
+            when = max(when, self._loop.time())  # one that is overdue already makes no late timer
+            self._timer = self._loop.call_at(when, self._wake, max(when, deadline))
 
     def _wake(self, due: float) -> None:
         self._timer = None
         now = self._look(due)
+        if blind := self._line.take_blindness():
+            self._fleet.forgive(blind, now)
         deadline = self._fleet.next_deadline()
-        if deadline is None or deadline > now:
-            self._arm(deadline)
+        again = None if deadline is None else self._line.look(deadline, self._fleet.offline_after, now)
+        if deadline is None or again is not None:
+            self._wake_at(again, deadline or 0.0)
         else:
             self._heard = self._messages()
             self._turn = self._loop.call_soon(self._read_on, now, now + _PATIENCE, now, 0)

@@ -2,7 +2,7 @@
 
 A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which tells what it changed. That goes
 to the log, the device pages, the site's counts and events, the store, and the entities of that one device. `deadlines`
-brings the changes that silence makes, the same way. What devices report goes through `data`.
+brings the changes that silence makes, the same way, when `line` knows that it is the devices' own. What devices report goes through `data`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from .arrivals import AddArrivals, Arrival, Arrivals
 from .const import CONF_SITE_CODE, DOMAIN
 from .data import SiteData
 from .deadlines import DeadlineTimer
+from .echo import Echo
 from .events import SiteEvents
 from .fleet import Change, ChangeKind, DeviceRecord, Fleet
 from .ids import device_path
 from .issues import SiteIssues
+from .line import Line
 from .listeners import Listeners
 from .log import SiteLog
 from .options import ADD, SiteOptions
 from .protocol import Channel, Heartbeat, IgnoreReason, parse
 from .registry import DevicePages
 from .storage import SiteStore
-from .subscription import Subscription
+from .subscription import Subscription, loss_noticed_within
 from .summary import Summary
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
@@ -79,7 +81,9 @@ class Site:
             on_learned=self._save,
         )
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
-        self._deadlines = DeadlineTimer(hass.loop, self.fleet, self._apply, lambda: self.messages)
+        self._echo = Echo(hass, entry, self._echo_received)
+        self.line = Line(self._echo.async_ask)
+        self._deadlines = DeadlineTimer(hass.loop, self.fleet, self.line, self._apply, lambda: self.messages)
         self.subscription = Subscription(
             hass,
             on_message=self._message_received,
@@ -114,6 +118,7 @@ class Site:
             self._hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._home_assistant_stops),
         ]
         await self.subscription.async_start([f"{self.code}/datalogger/+/+/+", f"{self.code}/gateway/+/+"])
+        await self._echo.async_start()
 
     async def async_stop(self) -> None:
         """Hear, time and tell nothing any more, and save."""
@@ -205,9 +210,11 @@ class Site:
         self.messages += 1
         if not self.monitoring:
             return
+        now = self._loop.time()
+        self.line.message(now)
         message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
         if isinstance(message, Heartbeat):
-            outcome = self.fleet.heartbeat(message, now=self._loop.time(), wall=time.time())
+            outcome = self.fleet.heartbeat(message, now=now, wall=time.time())
             if isinstance(outcome, IgnoreReason):
                 self._ignored(outcome, received.topic)
                 return
@@ -232,10 +239,16 @@ class Site:
             self.issues.async_set_device_limit(self.fleet.max_devices)
 
     @callback
+    def _echo_received(self) -> None:
+        self.line.echo(self._loop.time())
+        self._deadlines.async_look()
+
+    @callback
     def _listening_changed(self) -> None:
         now = self._loop.time()
         if self.subscription.listening and self.monitoring:
             self.fleet.resume(now)
+            self.line.connected(now, loss_noticed_within(self._hass))
             self._listening_since = now
         else:
             self.fleet.pause()
@@ -315,6 +328,7 @@ class Site:
 
     def _silence(self) -> None:
         self.subscription.async_stop()
+        self._echo.async_stop()
         self._deadlines.async_stop()
         self._arrivals.async_stop()
         self.data.async_stop()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from homeassistant.components import mqtt
+from homeassistant.components.mqtt.const import DEFAULT_KEEPALIVE
 from homeassistant.components.mqtt.models import ReceiveMessage
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -16,12 +17,20 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.start import async_at_started
 
 _QOS: Final = 0
+_PING_MARGIN: Final = 5  # seconds
 LOST_AFTER: Final = 60  # seconds; a broker that restarts is back by then, and nobody's automation has run
 
 
 def mqtt_is_loaded(hass: HomeAssistant) -> bool:
     """Tell whether subscribing can work: on a client that is set up but not loaded it seems to, but nothing arrives."""
     return any(entry.state is ConfigEntryState.LOADED for entry in hass.config_entries.async_entries(mqtt.DOMAIN))
+
+
+def loss_noticed_within(hass: HomeAssistant) -> float:
+    """Return for how many seconds MQTT may take a connection for alive that is not: its ping goes unanswered by then."""
+    entry = next(iter(hass.config_entries.async_loaded_entries(mqtt.DOMAIN)), None)
+    keepalive = (entry.data | entry.options if entry else {}).get(mqtt.CONF_KEEPALIVE, DEFAULT_KEEPALIVE)
+    return float(2 * keepalive + _PING_MARGIN)
 
 
 def _nobody(*_: object) -> None:

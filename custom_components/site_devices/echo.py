@@ -1,0 +1,74 @@
+"""Echo: a message of our own that the broker sends back, which proves that the line to it is alive.
+
+Its topic lies where Home Assistant publishes its own birth, so that an access list that serves it serves us as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+import secrets
+from typing import Final
+
+from homeassistant.components import mqtt
+from homeassistant.components.mqtt.models import ReceiveMessage
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+
+from .const import DOMAIN
+
+_QOS: Final = 0
+
+
+def _nobody() -> None:
+    """Hear nothing."""
+
+
+class Echo:
+    """The echo of one config entry: another Home Assistant's on the same broker is another."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, on_echo: Callable[[], None]) -> None:
+        """Subscribe to nothing yet; `on_echo` is called with each echo."""
+        self._hass = hass
+        self._entry = entry
+        self._on_echo = on_echo
+        self._topic = f"homeassistant/{DOMAIN}/{entry.entry_id}/echo"
+        self._payload = secrets.token_hex(8).encode()
+        self._unsubscribe: CALLBACK_TYPE | None = None
+        self._closed = False
+
+    async def async_start(self) -> None:
+        """Listen for it.
+
+        Raises:
+            HomeAssistantError: MQTT is disabled.
+
+        """
+        self._unsubscribe = await mqtt.async_subscribe(self._hass, self._topic, self._received, _QOS, encoding=None)
+
+    @callback
+    def async_stop(self) -> None:
+        """Hear none any more, and hold nothing: after MQTT's own reload our unsubscribe is void, and we stay for ever."""
+        self._closed = True
+        self._on_echo = _nobody
+        if self._unsubscribe:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    @callback
+    def async_ask(self) -> None:
+        """Send one off."""
+        if not self._closed:
+            # not at once: whoever asks is not to be answered in the middle of it
+            self._entry.async_create_background_task(self._hass, self._publish(), f"{DOMAIN} echo", eager_start=False)
+
+    async def _publish(self) -> None:
+        with suppress(HomeAssistantError):  # no connection, of which MQTT tells
+            await mqtt.async_publish(self._hass, self._topic, self._payload, _QOS, retain=False)
+
+    @callback
+    def _received(self, message: ReceiveMessage) -> None:
+        # after MQTT's own reload our unsubscribe is void, and we would be called for ever
+        if not self._closed and message.payload == self._payload:
+            self._on_echo()
