@@ -274,6 +274,13 @@ async def test_with_an_interval_the_last_value_of_it_is_shown_once(
     assert shown(hass, "in/x", "in/y") == ["5", "2"]
     await advance(hass, freezer, 100)
     assert writes() == []
+    for value in (6, 7):
+        await report(hass, {"x": value})
+    freezer.tick(11)  # the timer comes late
+    await report(hass, {"x": 8})
+    await advance(hass, freezer, 0)
+    assert writes() == [x, x]
+    assert shown(hass, "in/x") == ["8"]
 
 
 async def test_a_shorter_interval_counts_at_once(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -704,6 +711,17 @@ async def test_connectivity_of_the_devices_to_come_goes_before_data(
     await report(hass, values, address="datalogger/monstro/2", serial="B")
     assert data_entities(hass, entry) == 1 + 40
     assert limit_issue(hass, entry) is None
+
+
+async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"max_devices": 9_900 - SITE_ENTITIES - 3})
+    await heartbeat(hass)
+    for name in ("a", "b"):
+        payload = json.dumps({"serial_number": "TEST123", **{f"{name}{number}": number for number in range(3)}})
+        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+        room(entry).async_apply_options(enabled=True, interval=0)  # it is counted anew
+    await settle(hass)
+    assert data_entities(hass, entry) == 3
 
 
 async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant) -> None:
