@@ -44,9 +44,11 @@ def main() -> None:
             ROWS[row](broker.port, series, say)
         machine = _machine(broker.name)
     say("done")
-    print(f"\n{figures_table(series)}\n\n{series_table(series)}")
-    if set(rows) == set(ROWS):
+    whole = set(rows) == set(ROWS)
+    if whole:
         RESULTS.write_text(json.dumps({"machine": machine, "series": series}, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{figures_table(series)}\n\n{series_table(series)}")
+    if whole:
         draw(series, _ROOT / "docs/images")
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), machine, series), encoding="utf-8")
     else:

@@ -41,7 +41,7 @@ def _growth(theirs: str) -> Callable[[AllSeries], Numbers]:
 
 
 def _memory(series: AllSeries) -> Numbers:
-    ours, core, base = (series[f"memory/{name}/9900"] for name in ("ours", "core_expire_after", "floor_a"))
+    ours, core, (base,) = (series[f"memory/{name}/9900"] for name in ("ours", "core_expire_after", "floor_a"))
     return paired(above(ours, base), above(core, base))
 
 

@@ -29,7 +29,7 @@ from .traffic import SITE
 
 BURST: Final = 500  # messages; Home Assistant's client reads no more in one turn of the loop
 _PATIENCE: Final = 120.0  # seconds, after which something is broken
-_SETTLES: Final = 0.3  # seconds, in which timers that have waited for us are through
+_SETTLES: Final = 0.15  # seconds, in which timers that have waited for us are through
 _KEEPALIVE: Final = 3600  # seconds; between two repetitions a process is blocked, and must not lose its connection
 
 

@@ -32,14 +32,14 @@ def draw(series: AllSeries, folder: Path) -> None:
         "heartbeat",
         1e6,
         ("core_expire_after", "core_off_delay", "poll", "timer", "ours", "floor_b"),
-        "CPU time of one heartbeat, µs",
+        "One heartbeat, µs",
         folder / "heartbeat_cost.svg",
     )
     _draw(
         series,
         "silence_stall",
         1e3,
-        ("core_expire_after", "core_off_delay", "timer", "ours"),
+        ("core_expire_after", "timer", "ours"),
         "Home Assistant stands still when all fall silent, ms",
         folder / "loop_stall.svg",
     )

@@ -30,11 +30,6 @@ def paired(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
-def above(values: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Return by how much each repetition exceeds that of a base.
-
-    Raises:
-        ValueError: They were not measured equally often.
-
-    """
-    return [value - least for value, least in zip(values, base, strict=True)]
+def above(values: Sequence[float], base: float) -> list[float]:
+    """Return by how much each repetition exceeds a base."""
+    return [value - base for value in values]

@@ -39,7 +39,7 @@ def heartbeat(port: int, series: Series, say: Say) -> None:
             say(f"silence, {size:,} devices")
             for _ in range(REPETITIONS):
                 for player in players:
-                    if player.name in {"core_expire_after", "core_off_delay", "timer", "ours"}:
+                    if player.name in {"core_expire_after", "timer", "ours"}:
                         _add_all(series, "silence", player, player.ask("silence"))
             say(f"silence in real time, {size:,} devices")
             for _ in range(REPETITIONS if size == LARGE else 0):
@@ -55,7 +55,7 @@ def data(port: int, series: Series, say: Say) -> None:
                 for player in players[:2]:
                     _add(series, "data", player, player.ask("data", _DATA))
                 for player in players[1:]:
-                    _add(series, "heartbeat", player, player.ask("heartbeat", _HEARTBEATS))
+                    _add(series, "heartbeat_beside_data", player, player.ask("heartbeat", _HEARTBEATS))
 
 
 def discovery(port: int, series: Series, say: Say) -> None:
@@ -63,7 +63,8 @@ def discovery(port: int, series: Series, say: Say) -> None:
     for size in (MEDIUM, LARGE):
         for repetition in range(REPETITIONS):
             say(f"discovery and restart, {size:,} devices, {repetition + 1} of {REPETITIONS}")
-            for name in ("floor_a", "core_expire_after", "ours") if size == LARGE else ("core_expire_after", "ours"):
+            names = ("core_expire_after", "ours")
+            for name in ("floor_a", *names) if size == LARGE and repetition == 0 else names:
                 with TemporaryDirectory(prefix="site_devices-bench-", ignore_cleanup_errors=True) as folder:
                     _discover(Process(name, size, port, folder=Path(folder)), series)
                     if size == LARGE and name != "floor_a":

@@ -23,6 +23,7 @@ _CONTESTANTS: Final = {
 }
 _MEASURES: Final = {
     "heartbeat": ("heartbeat", 1e6, "µs"),
+    "heartbeat_beside_data": ("heartbeat", 1e6, "µs"),
     "data": ("data message", 1e6, "µs"),
     "silence_stall": ("all silent: stall", 1e3, "ms"),
     "silence_seconds": ("all silent: until shown", 1e3, "ms"),
