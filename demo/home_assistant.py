@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
+import signal
 from tempfile import TemporaryDirectory
 import time
 from typing import Any, Self
@@ -96,6 +97,16 @@ class HomeAssistant:
         if self._child:
             self._child.kill()
             self._child = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, and nothing is answered."""
+        if self._child:
+            self._child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        if self._child:
+            self._child.send(signal.SIGCONT)
 
     def close(self) -> None:
         """Stop it and remove its folder."""

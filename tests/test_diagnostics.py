@@ -70,7 +70,7 @@ async def test_all_that_is_known_of_a_site_and_a_device(hass: HomeAssistant, fre
             "data_interval": 0,
         },
         "monitoring": True,
-        "mqtt": {"connected": True, "listening": True, "lost": False},
+        "mqtt": {"connected": True, "listening": True, "lost": False, "echo": True},
         "messages": {"received": 3, "ignored": {"unknown_serial": 1}, "seconds_since_last_heartbeat": 10.0},
         "counts": {
             "known": 1,
@@ -135,7 +135,7 @@ async def test_no_time_is_left_while_deadlines_stand_still(hass: HomeAssistant) 
     await heartbeat(hass)
     lose_connection(hass)
     told = await of_site(hass, entry)
-    assert told["mqtt"] == {"connected": False, "listening": False, "lost": False}
+    assert told["mqtt"] == {"connected": False, "listening": False, "lost": False, "echo": True}
     assert told["devices"][0]["deadline"]["seconds_left"] is None
 
 

@@ -64,6 +64,7 @@ def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, redaction: Redacti
             "connected": subscription.connected,
             "listening": subscription.listening,
             "lost": subscription.lost,
+            "echo": site.line.works,  # without one, a frozen broker can't be told from a silent site
         },
         "messages": {
             "received": site.messages,

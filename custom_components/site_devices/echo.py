@@ -25,6 +25,10 @@ def _nobody() -> None:
     """Hear nothing."""
 
 
+def _nobody() -> None:
+    """Hear nothing."""
+
+
 class Echo:
     """The echo of one config entry: another Home Assistant's on the same broker is another."""
 
@@ -69,6 +73,5 @@ class Echo:
 
     @callback
     def _received(self, message: ReceiveMessage) -> None:
-        # after MQTT's own reload our unsubscribe is void, and we would be called for ever
-        if not self._closed and message.payload == self._payload:
+        if message.payload == self._payload:
             self._on_echo()

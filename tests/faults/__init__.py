@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 import importlib.util
 import shutil
 import sys
@@ -134,8 +135,25 @@ def running(
         mqtt_entry = seed.mqtt_entry(broker.host, broker.port, username=user, password=password)
         mqtt_entry["data"].update(mqtt or {})
         fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
-        with fleet, HomeAssistant([mqtt_entry, site_entry], components=components) as home_assistant:
+        home_assistant = HomeAssistant([mqtt_entry, site_entry], components=components)
+        with (home_assistant.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
+            configuration.write("diagnostics:\n")
+        with fleet, home_assistant:
             yield Stack(broker, home_assistant, connection, fleet)
+
+
+def diagnostics(stack: Stack, site: str = SITE) -> dict[str, Any]:
+    """Return the diagnostics of the site."""
+    entry_id = seed.site_entry(site)["entry_id"]
+    data = stack.home_assistant.get(f"/api/diagnostics/config_entry/{entry_id}")["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+def heard_since(stack: Stack, moment: datetime) -> int:
+    """Return how many devices have been heard since."""
+    times = [device["last_heartbeat"] for device in diagnostics(stack)["devices"]]
+    return sum(bool(time) and datetime.fromisoformat(time) > moment for time in times)
 
 
 def connectivity(stack: Stack, site: str = SITE) -> dict[str, str]:
