@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 from custom_components.site_devices.const import DOMAIN
 
@@ -139,3 +142,35 @@ async def test_a_muted_device_is_in_no_count_and_no_problem(
     assert counts(hass) == ("2", "1", "1")
     await advance(hass, freezer, 31)  # Home Assistant reloads the entry, for the entities it enabled
     assert connectivity(hass) == "off"
+
+
+async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later ends bring a deleted device back disabled, as it was; that is known only when its page is made."""
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    devices = dr.async_get(hass)
+
+    def page() -> dr.DeviceEntry:
+        pages = dr.async_entries_for_config_entry(devices, entry.entry_id)
+        return next(page for page in pages if page.serial_number == "TEST123")
+
+    devices.async_update_device(page().id, disabled_by=dr.DeviceEntryDisabler.USER)
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 31)
+    site = entry.runtime_data
+    site.async_remove(site.fleet.records["datalogger/TEST123"])
+    await advance(hass, freezer, 2)
+
+    create = site.pages.async_create
+    monkeypatch.setattr("custom_components.site_devices.arrivals._AT_ONCE", 1)
+    monkeypatch.setattr(site.pages, "async_create", lambda record: (create(record), freezer.tick(0.01)))
+    for serial in ("FIRST", "TEST123"):
+        topic = f"sito_001/datalogger/monstro/{serial}/heartbeat"
+        async_fire_mqtt_message(hass, topic, json.dumps({"serial_number": serial}))
+    await hass.async_block_till_done()
+    for _ in range(3):
+        await advance(hass, freezer, 1)
+    known = "2" if page().disabled_by is None else "1"
+    assert counts(hass) == (known, known, "0")

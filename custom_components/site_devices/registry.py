@@ -47,23 +47,15 @@ class DevicePages:
             entry_type=dr.DeviceEntryType.SERVICE,
         )
         for record in self._fleet.records.values():
-            self.async_create(record)
+            self._create(record)
         return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_updated)
 
     @callback
     def async_create(self, record: DeviceRecord) -> None:
-        """Make a device's page, or find the one from an earlier run and bring it up to date."""
-        assert self._site
-        device = self._registry.async_get_or_create(
-            config_entry_id=self._entry_id,
-            identifiers={device_identifier(self._site_code, record)},
-            serial_number=record.serial,
-            **via(self._site),
-            **self._description(record),
-        )
-        record.muted = device.disabled_by is not None
-        self._device_ids[record] = device.id
-        self._records[device.id] = record
+        """Make the page of a device that is new; one that was deleted may come back disabled, as it was."""
+        self._create(record)
+        if record.muted:
+            self._on_muted()
 
     @callback
     def async_describe(self, record: DeviceRecord) -> None:
@@ -128,6 +120,20 @@ class DevicePages:
         if record and device:
             record.muted = device.disabled_by is not None
             self._on_muted()
+
+    def _create(self, record: DeviceRecord) -> None:
+        """Make a device's page, or find the one from an earlier run and bring it up to date."""
+        assert self._site
+        device = self._registry.async_get_or_create(
+            config_entry_id=self._entry_id,
+            identifiers={device_identifier(self._site_code, record)},
+            serial_number=record.serial,
+            **via(self._site),
+            **self._description(record),
+        )
+        record.muted = device.disabled_by is not None
+        self._device_ids[record] = device.id
+        self._records[device.id] = record
 
     def _write(self, record: DeviceRecord) -> None:
         # a device that was discovered in this very moment has no page yet, and gets it as it is then
