@@ -191,7 +191,7 @@ SERVICES = vol.Schema(
             vol.Optional("fields"): {
                 str: {
                     vol.Optional("example"): vol.Any(bool, int, str),
-                    vol.Optional("default"): vol.Any(bool, int, str),
+                    vol.Optional("default"): vol.Any(bool, int, str, dict),
                     vol.Optional("required"): bool,
                     vol.Required("selector"): selector.validate_selector,
                 }
