@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import patch
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
@@ -42,16 +41,6 @@ async def test_it_loads_while_the_broker_is_away(hass: HomeAssistant) -> None:
     lose_connection(hass)
     entry = await setup_site(hass)
     assert entry.state is ConfigEntryState.LOADED
-
-
-@pytest.mark.usefixtures("broker")
-async def test_when_its_entities_cannot_be_unloaded_it_stays_at_work(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    with patch.object(hass.config_entries, "async_unload_platforms", return_value=False):
-        assert not await hass.config_entries.async_unload(entry.entry_id)
-    await heartbeat(hass)
-    assert connectivity(hass) == "on"
-    await entry.runtime_data.async_stop()  # Home Assistant itself would need a restart now
 
 
 @pytest.mark.usefixtures("broker")

@@ -13,7 +13,7 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from . import services
-from .const import DOMAIN
+from .const import CONF_SITE_CODE, DOMAIN
 from .ids import site_identifier
 from .issues import async_delete_issues
 from .site import Site, SiteDevicesConfigEntry
@@ -35,7 +35,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
     """Set a site up: what is known first, then its entities, then the wire.
 
     Raises:
-        ConfigEntryNotReady: MQTT has no loaded entry, or it went away just now.
+        ConfigEntryNotReady: MQTT has no loaded entry, or it went away just now; or what is stored can't be read.
 
     """
     if not mqtt_is_loaded(hass):
@@ -58,16 +58,16 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
     """Unload a site."""
     site = entry.runtime_data
     site.events.async_flush()  # while there is an entity to tell of them
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        await site.async_stop()
-    return unloaded
+    await (
+        site.async_stop()
+    )  # before the platforms go one by one: what came up then would get entities that nobody unloads
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
     """Delete what is stored of a site."""
     async_delete_issues(hass, entry.entry_id)
-    await SiteStore(hass, entry.entry_id).async_remove()
+    await SiteStore(hass, entry.entry_id, entry.data[CONF_SITE_CODE]).async_remove()
 
 
 async def async_remove_config_entry_device(
