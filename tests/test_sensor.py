@@ -199,6 +199,21 @@ async def test_a_unit_that_the_user_chose_does_not_outlive_its_class(
     assert is_now(hass)[1] == chosen
 
 
+async def test_a_battery_shows_its_tenths_of_a_volt(hass: HomeAssistant) -> None:
+    await setup_site(hass)
+    await heartbeat(hass)
+
+    def digits() -> object:
+        entity = er.async_get(hass).async_get(sensor(hass).entity_id)
+        assert entity
+        return entity.options.get("sensor", {}).get("suggested_display_precision")
+
+    for unit, shown in (("V", 1), ("Hz", 2), ("bananas", None), ("V", 1)):
+        await report(hass, x=quantity(12.84, unit))
+        assert digits() == shown
+        assert sensor(hass).state == "12.84"  # what is stored has all of them
+
+
 async def test_the_angle_of_the_wind(hass: HomeAssistant) -> None:
     await setup_site(hass)
     await heartbeat(hass)

@@ -30,6 +30,9 @@ PARALLEL_UPDATES: Final = 0  # nothing is polled
 
 _WRITTEN_EVERY: Final = 60  # seconds; a state for each heartbeat would only fill the database
 
+# Home Assistant shows these without decimals, a battery of 12.84 V as 13 V
+_DIGITS: Final[dict[SensorDeviceClass | None, int]] = {SensorDeviceClass.VOLTAGE: 1, SensorDeviceClass.FREQUENCY: 2}
+
 LAST_HEARTBEAT: Final = SensorEntityDescription(
     key="last_heartbeat",
     translation_key="last_heartbeat",
@@ -187,3 +190,4 @@ class NumberSensor(DataSensor):
         self._attr_native_unit_of_measurement = classes.unit
         self._attr_device_class = classes.device_class
         self._attr_state_class = classes.state_class
+        self._attr_suggested_display_precision = _DIGITS.get(classes.device_class)
