@@ -1,0 +1,269 @@
+"""Faults of the broker and of the line to it, and of Home Assistant's process.
+
+The faults last as long as they must, so they run side by side, each with a stack of its own; the tests then look at what
+came of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+import json
+import time
+from typing import Any
+
+import pytest
+import pytest_socket
+
+from demo.stack import Stack
+from simulator.devices import make_devices
+from tests import SITE
+
+from . import (
+    Watch,
+    complaints,
+    diagnostics,
+    heard_since,
+    needs_processes,
+    running,
+    until,
+    wait_until_all,
+)
+
+pytestmark = [*needs_processes, pytest.mark.timeout(420)]
+
+EVENTS = "event.sito_001_events"
+CURRENT_WITHIN = 15.0  # seconds of the later reconnect, with heartbeats each 10 s
+NOBODY = "NEVER-HEARD"
+
+type Figures = dict[str, Any]
+type Scenario = Callable[[], Figures]
+
+
+def connections(stack: Stack) -> tuple[int, int]:
+    """Return how often Home Assistant and the fleet have connected so far."""
+    return stack.broker.connections("home-assistant") or 0, stack.broker.connections("simulator") or 0
+
+
+def broker_killed(away: float) -> Scenario:
+    """Kill the broker under 1,000 devices, and start it again."""
+
+    def scenario() -> Figures:
+        with running(make_devices(SITE, dataloggers=900, gateways=100)) as stack:
+            entities = wait_until_all(stack, within=150)
+            until(lambda: stack.home_assistant.states()[EVENTS]["state"] != "unknown")
+            time.sleep(16)  # what was discovered is told
+            before = connections(stack)
+            with Watch(stack.home_assistant) as watch:
+                killed = time.monotonic()
+                stack.broker.kill()
+                time.sleep(away)
+                stack.broker.start()
+                until(lambda: min(now - then for now, then in zip(connections(stack), before, strict=True)) > 0)
+                back, reconnected = datetime.now(UTC), time.monotonic() - killed
+                current = until(lambda: heard_since(stack, back) == len(entities), poll=1)
+                time.sleep(2)
+            return {
+                "states": watch.states(entities.values()),
+                "events": len(watch.of(EVENTS)),
+                "s to the later reconnect": round(reconnected, 1),
+                "s from there to all current": round(current, 1),
+                "online": diagnostics(stack)["counts"]["online"],
+                "complaints": complaints(stack),
+            }
+
+    return scenario
+
+
+def broker_frozen() -> Figures:
+    """Freeze the broker for a minute, longer than any deadline; then let one device, and at last all, fall silent."""
+    with running(make_devices(SITE, dataloggers=90, gateways=10)) as stack:
+        entities = wait_until_all(stack, within=150)
+        dead = next(iter(entities))
+        until(lambda: diagnostics(stack)["mqtt"]["echo"])
+        time.sleep(16)
+        with Watch(stack.home_assistant) as watch:
+            stack.broker.freeze()
+            time.sleep(60)
+            stack.broker.thaw()
+            time.sleep(25)
+            frozen = {"states": watch.states(entities.values()), "events": len(watch.of(EVENTS))}
+            stack.fleet.silence(dead)
+            until(lambda: watch.of(entities[dead]))
+            one = watch.of(entities[dead])[0].at - stack.fleet.book.last_heartbeat[dead].monotonic
+            stack.fleet.silence_all()
+            until(lambda: len([change for change in watch.changes if change.after == "off"]) >= len(entities) + 1)
+            moments = stack.fleet.book.last_heartbeat
+            delays = [watch.of(entities[serial])[-1].at - moments[serial].monotonic for serial in entities]
+        return {
+            **frozen,
+            "s to off of one that then fell silent": round(one, 2),
+            "s to off of a silent site": f"{min(delays):.2f} to {max(delays):.2f}",
+            "delays": [one, *delays],
+            "connections": connections(stack)[0],
+            "complaints": complaints(stack),
+        }
+
+
+def home_assistant_frozen() -> Figures:
+    """Stop Home Assistant's process for a minute."""
+    with running(make_devices(SITE, dataloggers=90, gateways=10)) as stack:
+        entities = wait_until_all(stack, within=150)
+        time.sleep(16)
+        with Watch(stack.home_assistant) as watch:
+            stack.home_assistant.freeze()
+            time.sleep(60)
+            stack.home_assistant.thaw()
+            time.sleep(35)
+        return {
+            "states": watch.states(entities.values()) - {"unavailable"},
+            "unavailable": len([change for change in watch.changes if change.after == "unavailable"]),
+            "events": len(watch.of(EVENTS)),
+            "online": diagnostics(stack)["counts"]["online"],
+            "complaints": complaints(stack),
+        }
+
+
+def password_refused() -> Figures:
+    """Let the broker refuse the password after having worked, and take it again later."""
+    with running(login=("field", "secret"), options={"offline_after": 10}, interval=2) as stack:
+        entities = wait_until_all(stack, within=150)
+        time.sleep(6)
+        file = stack.broker.folder / "passwords"
+        right = file.read_text(encoding="utf-8")
+        with Watch(stack.home_assistant) as watch:
+            stack.broker.kill()
+            file.write_text(right.replace("field:", "somebody_else:"), encoding="utf-8")
+            stack.broker.start()
+            until(lambda: not diagnostics(stack)["mqtt"]["connected"])
+            time.sleep(25)
+            flows = [flow["handler"] for flow in stack.home_assistant.ask("config_entries/flow/progress")]
+            stack.broker.kill()
+            file.write_text(right, encoding="utf-8")
+            stack.broker.start()
+            if "mqtt" in flows:  # Home Assistant asks for the new password and tries no more until it has one
+                mqtt = "demo_mqtt_" + stack.broker.host
+                stack.home_assistant.post(f"/api/config/config_entries/entry/{mqtt}/reload")
+            took = until(lambda: diagnostics(stack)["mqtt"]["listening"])
+            until(lambda: heard_since(stack, datetime.now(UTC)) == 0)
+            now = datetime.now(UTC)
+            until(lambda: heard_since(stack, now) == len(entities))
+            time.sleep(11)
+        return {
+            "states": watch.states(entities.values()),
+            "events": len(watch.of(EVENTS)),
+            "flows": flows,
+            "s to listening again": round(took, 1),
+            "complaints": complaints(stack),
+        }
+
+
+def retained_of_the_dead() -> Figures:
+    """Keep 1,000 heartbeats of dead devices on a broker that then forgets them, since it keeps nothing over a restart."""
+    with running(options={"max_devices": 9900, "offline_after": 10}, interval=2) as stack:
+        entities = wait_until_all(stack, within=150)
+        client = stack.connection._client
+        with Watch(stack.home_assistant) as watch:
+            stack.broker.kill()
+            stack.broker.start()
+            until(stack.connection._client.is_connected)
+            for number in range(1000):
+                payload = json.dumps({"serial_number": f"DEAD-{number}"})
+                client.publish(f"{SITE}/datalogger/morto/{number}/heartbeat", payload, retain=True)
+            until(lambda: diagnostics(stack)["counts"]["known"] == len(entities) + 1000)
+            counts = diagnostics(stack)["counts"]
+            stack.broker.kill()
+            stack.broker.start()  # without what it had retained
+            until(lambda: diagnostics(stack)["mqtt"]["listening"])
+            time.sleep(12)
+        known = {state["state"] for id_, state in stack.home_assistant.states().items() if "morto_" in id_}
+        return {
+            "counts": (counts["known"], counts["online"], counts["offline"]),
+            "counts after": tuple(diagnostics(stack)["counts"][name] for name in ("known", "online", "offline")),
+            "states of the dead": known,
+            "states": watch.states(entities.values()),
+            "complaints": complaints(stack),
+        }
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "0.1 s": broker_killed(0.1),
+    "15 s": broker_killed(15),
+    "90 s": broker_killed(90),
+    "broker frozen": broker_frozen,
+    "Home Assistant frozen": home_assistant_frozen,
+    "password": password_refused,
+    "retained": retained_of_the_dead,
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Future[Figures]]:
+    """Let all of it happen."""
+    pytest_socket.enable_socket()
+    with ThreadPoolExecutor() as pool:
+        futures = {name: pool.submit(scenario) for name, scenario in SCENARIOS.items()}
+        wait(futures.values())
+    return futures
+
+
+@pytest.fixture
+def outcome(
+    request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]], record_property: Callable[[str, object], None]
+) -> Figures:
+    """Return what came of one of them; its figures are printed."""
+    figures = outcomes[request.param].result()
+    for what, figure in figures.items():
+        if isinstance(figure, int | float | str | tuple):
+            record_property(what, figure)
+    return figures
+
+
+@pytest.mark.parametrize("outcome", ["0.1 s", "15 s"], indirect=True)
+def test_a_broker_that_is_killed_and_back_within_a_minute_changes_no_state(outcome: Figures) -> None:
+    assert outcome["states"] == set()
+    assert outcome["events"] == 0
+    assert outcome["online"] == 1000
+    assert outcome["s from there to all current"] <= CURRENT_WITHIN
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["90 s"], indirect=True)
+def test_a_broker_that_is_killed_for_longer_makes_devices_unavailable_and_nobody_offline(outcome: Figures) -> None:
+    assert outcome["states"] == {"unavailable", "on"}
+    assert outcome["events"] == 0
+    assert outcome["online"] == 1000
+    assert outcome["s from there to all current"] <= CURRENT_WITHIN
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["broker frozen"], indirect=True)
+def test_a_frozen_broker_makes_nobody_offline_and_hides_no_silence_later(outcome: Figures) -> None:
+    assert outcome["states"] == set()
+    assert outcome["events"] == 0
+    assert all(29.9 <= delay <= 32 for delay in outcome["delays"])
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["Home Assistant frozen"], indirect=True)
+def test_a_home_assistant_that_is_frozen_for_a_minute_flips_nobody(outcome: Figures) -> None:
+    assert outcome["states"] <= {"on"}
+    assert outcome["events"] == 0
+    assert outcome["online"] == 100
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["password"], indirect=True)
+def test_a_broker_that_refuses_the_password_makes_nobody_offline(outcome: Figures) -> None:
+    assert outcome["states"] <= {"unavailable", "on"}
+    assert outcome["events"] == 0
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["retained"], indirect=True)
+def test_the_dead_that_the_broker_remembers_are_known_and_never_online(outcome: Figures) -> None:
+    assert outcome["counts"] == outcome["counts after"] == (1004, 4, 0)
+    assert outcome["states of the dead"] <= {"unknown", "unavailable"}
+    assert "off" not in outcome["states"]
+    assert outcome["complaints"] == []
