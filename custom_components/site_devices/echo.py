@@ -25,10 +25,6 @@ def _nobody() -> None:
     """Hear nothing."""
 
 
-def _nobody() -> None:
-    """Hear nothing."""
-
-
 class Echo:
     """The echo of one config entry: another Home Assistant's on the same broker is another."""
 
