@@ -148,7 +148,9 @@ class Day:
         said = {"serial_number": device.serial, "timestamp": round(self._loop.time()), "uptime": self._turns[index]}
         self._send(device.topic("heartbeat"), json.dumps(said).encode(), "heartbeat")
         if self._turns[index] % DATA_EVERY == 1:
-            self.values[device.serial] = value = self._chance.randrange(1_000, 10_000)
+            self.values[device.serial] = value = self._chance.randrange(
+                1_000, 1_100
+            )  # few, so that caches are soon full
             data = {"serial_number": device.serial, "power": {"value": value, "unit": "W"}, "mode": f"m{value % 3}"}
             self._send(device.topic("input"), json.dumps(data).encode(), "input")
 

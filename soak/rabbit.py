@@ -130,7 +130,7 @@ class Cluster:
             "-n",
             self._names[-1],
             "eval",
-            "length(rabbit_nodes:list_running()) - 1.",
+            "length(rabbit_nodes:all_running()) - 1.",
         ]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         return int(done.stdout.strip()) if done.stdout.strip().isdecimal() else -1

@@ -1,0 +1,26 @@
+"""Half a day of a small fleet, in seconds; a whole one of a thousand devices is in the soak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import sys
+
+import pytest
+
+from soak.endurance import endurance
+
+from . import has_mosquitto
+
+pytestmark = [
+    pytest.mark.skipif(sys.version_info < (3, 14), reason="measures the newest Home Assistant only"),
+    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
+    pytest.mark.usefixtures("socket_enabled"),
+]
+
+
+@pytest.mark.timeout(180)
+def test_nothing_grows_and_every_message_is_accounted_for(record_property: Callable[[str, object], None]) -> None:
+    outcome = endurance(hours=12, devices=50)
+    for what, figure in outcome.figures.items():
+        record_property(what, figure)
+    assert not outcome.wrong
