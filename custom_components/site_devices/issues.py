@@ -20,6 +20,7 @@ DATA_LIMIT: Final = "data_limit"
 DEVICE_LIMIT: Final = "device_limit"
 REPLACED: Final = "replaced"
 SILENT_SITE: Final = "silent_site"
+STORE_LOST: Final = "store_lost"
 _DEVICES_NAMED: Final = 20
 _REPLACED_AT_ONCE: Final = 20
 
@@ -59,6 +60,11 @@ class SiteIssues:
     def async_set_silent(self, silent: bool) -> None:
         """Tell that the site was never heard, or that it was."""
         self._set(SILENT_SITE, {} if silent else None)
+
+    @callback
+    def async_set_store_lost(self, file: str | None) -> None:
+        """Tell that the stored devices could not be used and are kept in a file, or (None) that they could."""
+        self._set(STORE_LOST, None if file is None else {"file": escape(file)})
 
     @callback
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:

@@ -69,7 +69,7 @@ class Site:
         self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
         self.events = SiteEvents(hass.loop, self.code, self._describe)
         self.issues = SiteIssues(hass, entry.entry_id, self.code, self.pages.device_id)
-        self._store = SiteStore(hass, entry.entry_id)
+        self._store = SiteStore(hass, entry.entry_id, self.code)
         self._arrivals = Arrivals(hass.loop, self.pages)
         self.data = SiteData(
             hass,
@@ -98,8 +98,13 @@ class Site:
     # Life
 
     async def async_load(self) -> None:
-        """Know again what an earlier run knew."""
-        await self._store.async_load(self.fleet)
+        """Know again what an earlier run knew.
+
+        Raises:
+            ConfigEntryNotReady: What is stored can't be read at present.
+
+        """
+        self.issues.async_set_store_lost(await self._store.async_load(self.fleet))
         self.data.async_start()
         self._unsubscribe.append(self.pages.async_start())
         self.summary.async_start()

@@ -1,52 +1,105 @@
 """Storage: the records of a site to and from disk, so that a restart forgets nothing.
 
-What is written is `{"devices": [{…}], "deleted": [key, …], "monitoring": true}`, a device being the fields of its record that say something.
+What is written is `{"site": code, "devices": [{…}], "deleted": [key, …], "monitoring": true}`, a device being the fields
+of its record that say something. A file that can't be used is kept aside, and the devices are discovered anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 import logging
+from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .fleet import DeviceRecord, Fleet
-from .protocol import Info
+from .protocol import Category, Info
 from .readings import DataPoint, Kind
 
 _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
 _SAVE_DELAY: Final = 10  # seconds; a crash loses no more than this of what changed
-_PLAIN_FIELDS: Final = (
-    "key",
-    "address",
-    "created",
-    "online",
-    "last_heartbeat",
-    "last_report",
-    "timestamp",
-    "offline_after",
-)
+_NUMBER: Final = (int, float)
+_PLAIN_FIELDS: Final = {
+    "key": (str,),
+    "address": (str,),
+    "created": _NUMBER,
+    "online": (bool,),
+    "last_heartbeat": _NUMBER,
+    "last_report": _NUMBER,
+    "timestamp": (str, *_NUMBER),
+    "offline_after": _NUMBER,
+}
 
 
 class SiteStore:
     """The file of one config entry."""
 
-    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+    def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str) -> None:
         """Name the file; nothing is read yet."""
         self.monitoring = True  # the position of the site's switch
+        self._hass = hass
+        self._site_code = site_code
         self._store = Store[dict[str, Any]](hass, _VERSION, f"{DOMAIN}.{entry_id}")
         self._pending = False
 
-    async def async_load(self, fleet: Fleet) -> None:
-        """Restore what an earlier run saved, if anything."""
-        if data := await self._store.async_load():
-            fleet.restore(map(_record, data["devices"]), data["deleted"])
-            self.monitoring = data["monitoring"]
+    async def async_load(self, fleet: Fleet) -> str | None:
+        """Restore what an earlier run saved, if anything; return where a file that can't be used was put instead.
+
+        Raises:
+            ConfigEntryNotReady: There is a file, and it can't be read at present.
+
+        """
+        try:
+            data = await self._store.async_load()
+            if data is not None:
+                self._restore(fleet, data)
+        except OSError as err:
+            raise _unreadable(err) from err
+        # of a later version: how the oldest and the newest Home Assistant tell; the rest: of another shape than ours
+        except (HomeAssistantError, NotImplementedError, AttributeError, KeyError, TypeError, ValueError) as err:
+            if isinstance(err.__cause__, OSError):
+                raise _unreadable(err) from err
+            return await self._async_put_aside(err)
+        return None
+
+    def _restore(self, fleet: Fleet, data: dict[str, Any]) -> None:
+        """Take in what was read.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: It is not what we write; the fleet is as it was.
+
+        """
+        if data.get("site", self._site_code) != self._site_code:
+            raise ValueError(f"it is of the site {data['site']!r}")
+        records = [_record(device) for device in data["devices"]]
+        deleted = [_checked(key, str) for key in data["deleted"]]
+        self.monitoring = _checked(data["monitoring"], bool)
+        fleet.restore(records, deleted)
+
+    async def _async_put_aside(self, err: Exception) -> str:
+        """Keep a file that can't be used, as Home Assistant keeps one that is no JSON."""
+        path = Path(self._store.path)
+        aside = f"{path}.corrupt.{dt_util.utcnow().isoformat()}"
+        try:
+            await self._hass.async_add_executor_job(path.rename, aside)
+        except OSError as problem:
+            raise _unreadable(problem) from problem
+        _LOGGER.error(
+            "%s: the stored devices can't be used (%s: %s); the file is kept as %s, and the devices are discovered anew",
+            self._site_code,
+            type(err).__name__,
+            err,
+            aside,
+        )
+        return aside
 
     @callback
     def async_schedule_save(self, fleet: Fleet) -> None:
@@ -78,6 +131,7 @@ class SiteStore:
     def _data(self, fleet: Fleet) -> dict[str, Any]:
         # the oldest Home Assistant asks from a thread, while the loop goes on: each list and dict is copied at once
         return {
+            "site": self._site_code,
             "devices": list(map(_device, list(fleet.records.values()))),
             "deleted": list(fleet.deleted),
             "monitoring": self.monitoring,
@@ -96,7 +150,24 @@ def _device(record: DeviceRecord) -> dict[str, Any]:
 
 
 def _record(device: dict[str, Any]) -> DeviceRecord:
-    plain = {name: device[name] for name in _PLAIN_FIELDS if name in device}
-    rivals = dict.fromkeys(device["rivals"], 0.0) if "rivals" in device else None
-    data = {key: DataPoint(Kind(kind), unit, removed) for key, (kind, unit, removed) in device.get("data", {}).items()}
-    return DeviceRecord(**plain, info=Info(**device.get("info", {})), rivals=rivals, data=data)
+    plain = {name: _checked(device[name], *types) for name, types in _PLAIN_FIELDS.items() if name in device}
+    Category(plain["key"].partition("/")[0])
+    info = Info(**{name: _checked(text, str) for name, text in device.get("info", {}).items()})
+    rivals = {_checked(address, str): 0.0 for address in device["rivals"]} if "rivals" in device else None
+    data = {
+        key: DataPoint(Kind(kind), _checked(unit, str, NoneType), _checked(removed, bool))
+        for key, (kind, unit, removed) in device.get("data", {}).items()
+    }
+    return DeviceRecord(**plain, info=info, rivals=rivals, data=data)
+
+
+def _checked[T](value: T, *types: type) -> T:
+    if not isinstance(value, types):
+        raise TypeError(f"{str(value)[:80]!r} is no {types[0].__name__}")
+    return value
+
+
+def _unreadable(err: Exception) -> ConfigEntryNotReady:
+    return ConfigEntryNotReady(
+        translation_domain=DOMAIN, translation_key="store_unreadable", translation_placeholders={"error": str(err)}
+    )
