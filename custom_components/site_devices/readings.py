@@ -104,8 +104,9 @@ def _walk(prefix: str, data: Mapping[str, Any], skipped: frozenset[str], depth: 
         key = prefix + name.translate(ENCODED)
         if type(value) is not dict:
             yield key, leaf_of(value)
-        elif "value" in value and value.keys() <= {"value", "unit"} and type(value["value"]) is not dict:
-            yield key, leaf_of(value["value"])._replace(unit=printable(value.get("unit")))
+        elif "value" in value and len(value) == 1 + ("unit" in value) and type(value["value"]) is not dict:
+            kind, single, _ = leaf_of(value["value"])
+            yield key, Leaf(kind, single, printable(value.get("unit")))
         else:
             yield key, _NOTHING
             if depth < _MAX_DEPTH:
