@@ -53,9 +53,13 @@ class DeviceEntity(_SiteDevicesEntity):
         self.identify()
 
     def identify(self) -> None:
-        """Take the ids of the record, which change when other hardware goes on as this device."""
+        """Take the id of the record, which changes when other hardware goes on as this device."""
         self._attr_unique_id = entity_unique_id(self.site.code, self.record, self.key)
-        self._attr_device_info = DeviceInfo(identifiers={device_identifier(self.site.code, self.record)})
+
+    @property
+    def device_info(self) -> DeviceInfo:
+        """Name the page; made when it is asked for, since thousands of entities would hold it for nothing."""
+        return DeviceInfo(identifiers={device_identifier(self.site.code, self.record)})
 
     async def async_added_to_hass(self) -> None:
         """Hear of the device's changes for as long as the entity is there."""
