@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 import json
 import os
@@ -90,11 +90,11 @@ class Process:
 
 @contextmanager
 def on_stage(
-    names: Sequence[str], size: int, port: int, preparations: Sequence[str], protocol: str = IN_PROCESS
+    names: Sequence[str], size: int, ports: Iterable[int], preparations: Sequence[str], protocol: str = IN_PROCESS
 ) -> Iterator[list[Process]]:
-    """Have the players of some contestants, started and prepared, all at once: nothing is measured yet."""
+    """Have the players of some contestants, each with its broker, started and prepared at once: nothing is measured yet."""
     with ExitStack() as stack:
-        started = [Process(name, size, port, protocol=protocol) for name in names]
+        started = [Process(name, size, port, protocol=protocol) for name, port in zip(names, ports, strict=False)]
         players = [stack.enter_context(player) for player in started]
         for preparation in preparations:
             for player in players:

@@ -19,6 +19,7 @@ def publish(port: int, messages: Iterable[MQTTMessage]) -> None:
         connection.sendall(_CONNECT)
         connection.recv(_CONNACK)
         connection.sendall(b"".join(map(packet, messages)) + _DISCONNECT)
+        connection.recv(1)  # until it closes the connection
 
 
 def packet(message: MQTTMessage) -> bytes:

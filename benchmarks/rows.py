@@ -7,9 +7,13 @@ another, measured right before or after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+
+from demo.broker import Broker
 
 from .cast import Process, on_stage
 from .player import BEGIN, END
@@ -31,7 +35,7 @@ def heartbeat(port: int, series: Series, say: Say) -> None:
     """What a heartbeat costs, what it costs when all fall silent at one moment, and when all come back."""
     names = ("floor_a", "floor_b", "core_expire_after", "core_off_delay", "timer", "poll", "ours")
     for size in (SMALL, MEDIUM, LARGE):
-        with on_stage(names, size, port, ("start", "introduce", "quiet")) as players:
+        with on_stage(names, size, repeat(port), ("start", "introduce", "quiet")) as players:
             say(f"heartbeats, {size:,} devices")
             for _ in range(REPETITIONS):
                 for player in players:
@@ -49,7 +53,9 @@ def heartbeat(port: int, series: Series, say: Say) -> None:
 def data(port: int, series: Series, say: Say) -> None:
     """What a message of ten values costs, and a heartbeat of a device that has them."""
     for size in (SMALL, WITH_DATA):
-        with on_stage(("core_data", "ours_data", "floor_b"), size, port, ("start", "introduce", "quiet")) as players:
+        with on_stage(
+            ("core_data", "ours_data", "floor_b"), size, repeat(port), ("start", "introduce", "quiet")
+        ) as players:
             say(f"data, {size} devices of 10 values")
             for _ in range(REPETITIONS):
                 for player in players[:2]:
@@ -72,17 +78,22 @@ def discovery(port: int, series: Series, say: Say) -> None:
                             _add(series, "restart", player, player.ask("restart"))
 
 
-def wire(port: int, series: Series, say: Say) -> None:
-    """How many messages a second come through a real connection."""
+def wire(_port: int, series: Series, say: Say) -> None:
+    """How many messages a second come through a real connection, from a broker that serves nobody else."""
     messages = [message(BEGIN, {}), *heartbeats(devices(LARGE)) * (_OVER_THE_WIRE // LARGE), message(END, {})]
     names = ("floor_a", "floor_b", "ours")
-    with on_stage(names, LARGE, port, ("start", "introduce", "quiet", "listen"), protocol="5") as players:
+    with ExitStack() as stack:
+        # it keeps what can't be read fast enough
+        brokers = [stack.enter_context(Broker(settings=["max_queued_messages 0"])) for _ in names]
+        ports = [broker.port for broker in brokers]
+        players = stack.enter_context(
+            on_stage(names, LARGE, ports, ("start", "introduce", "quiet", "listen"), protocol="5")
+        )
         say(f"over the wire, {LARGE:,} devices")
         for _ in range(REPETITIONS):
-            for player in players:
-                player.begin("wire")
-                publish(port, messages)
-                _add(series, "wire", player, _OVER_THE_WIRE / player.end())
+            for player, port in zip(players, ports, strict=True):
+                publish(port, messages)  # the player is blocked: it finds them all when it is asked
+                _add(series, "wire", player, _OVER_THE_WIRE / player.ask("wire"))
 
 
 ROWS: Final[Mapping[str, Callable[[int, Series, Say], None]]] = {
