@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -155,3 +155,23 @@ async def test_the_page_of_a_deleted_device_is_not_written_at_the_end_of_the_min
     written = writes(hass)
     await advance(hass, freezer, 31)
     assert written == []
+
+
+async def test_what_others_hung_on_a_page_is_left_alone_when_hardware_is_replaced(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Such as a helper that the user linked to the device."""
+    entry = await setup_site(hass)
+    await heartbeat(hass, serial="OLD")
+    await advance(hass, freezer, 31)
+    await heartbeat(hass, serial="NEW")
+    entities = er.async_get(hass)
+    device_id = page(hass, entry, "OLD").id
+    helper = entities.async_get_or_create("sensor", "utility_meter", "of a user", device_id=device_id)
+    records = entry.runtime_data.fleet.records
+    entry.runtime_data.async_replace(records["datalogger/OLD"], records["datalogger/NEW"])
+    assert page(hass, entry, "NEW").id == device_id
+    kept = {each.unique_id for each in er.async_entries_for_device(entities, device_id)}
+    assert {"of a user", "sito_001/datalogger/NEW/connectivity"} <= kept
+    assert not any("OLD" in unique_id for unique_id in kept)
+    assert entities.async_get(helper.entity_id).device_id == device_id
