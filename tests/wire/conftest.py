@@ -18,11 +18,13 @@ from . import Devices
 
 RECONNECT_SECONDS = 0.5  # Home Assistant's own are 10
 
+has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
+
 
 @pytest.fixture
 def broker() -> Generator[Broker]:
     """Run Mosquitto."""
-    if not any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS)):
+    if not has_mosquitto:
         pytest.skip("needs Mosquitto")
     pytest_socket.enable_socket()
     with Broker() as broker:
