@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 import time
 
 import pytest
@@ -39,9 +38,9 @@ async def listeners() -> Listeners:
     return Listeners(asyncio.get_running_loop())
 
 
-def listening(listeners: Listeners, *entities: Entity) -> list[Callable[[], None]]:
-    """Let entities listen; return what ends it for each."""
-    return [listeners.async_add(entity) for entity in entities]  # type: ignore[arg-type]
+def listening(listeners: Listeners, *entities: Entity) -> None:
+    for entity in entities:
+        listeners.async_add(entity)  # type: ignore[arg-type]
 
 
 async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: Listeners) -> None:
@@ -49,13 +48,13 @@ async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: List
     entities = Entity(one), Entity(one), Entity(other)
     site: list[str] = []
     listeners.async_add_site(lambda: site.append("changed"))
-    ends = listening(listeners, *entities)
+    listening(listeners, *entities)
     listeners.async_device_changed(one)
     assert [entity.written for entity in entities] == [1, 1, 0]
-    ends[0]()
+    listeners.async_remove(entities[0])  # type: ignore[arg-type]
     listeners.async_device_changed(one)
     assert [entity.written for entity in entities] == [1, 2, 0]
-    ends[1]()
+    listeners.async_remove(entities[1])  # type: ignore[arg-type]
     listeners.async_device_changed(one)
     assert [entity.written for entity in entities] == [1, 2, 0]
     assert not site
@@ -138,10 +137,10 @@ async def test_all_write_anew_when_things_change_again_in_between(listeners: Lis
 
 async def test_who_is_gone_before_its_turn_writes_nothing(listeners: Listeners) -> None:
     entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
-    ends = listening(listeners, *entities)
+    listening(listeners, *entities)
     listeners.async_all_changed()
-    for end in ends:
-        end()
+    for entity in entities:
+        listeners.async_remove(entity)  # type: ignore[arg-type]
     await asyncio.sleep(0)
     assert sum(entity.written for entity in entities) == 1
 

@@ -63,7 +63,11 @@ class DeviceEntity(_SiteDevicesEntity):
 
     async def async_added_to_hass(self) -> None:
         """Hear of the device's changes for as long as the entity is there."""
-        self.async_on_remove(self.site.listeners.async_add(self))
+        self.site.listeners.async_add(self)
+
+    async def async_will_remove_from_hass(self) -> None:
+        """Hear of them no more."""
+        self.site.listeners.async_remove(self)
 
 
 class DataEntity(DeviceEntity):

@@ -27,18 +27,16 @@ class Listeners:
         self._turn: asyncio.Handle | None = None
 
     @callback
-    def async_add(self, entity: DeviceEntity) -> CALLBACK_TYPE:
-        """Let an entity hear of its device; return what ends that."""
-        record = entity.record
-        self._devices.setdefault(record, []).append(entity)
+    def async_add(self, entity: DeviceEntity) -> None:
+        """Let an entity hear of its device."""
+        self._devices.setdefault(entity.record, []).append(entity)
 
-        @callback
-        def remove() -> None:
-            self._devices[record].remove(entity)
-            if not self._devices[record]:
-                del self._devices[record]
-
-        return remove
+    @callback
+    def async_remove(self, entity: DeviceEntity) -> None:
+        """Let it hear no more: asked for, since a callable for each of thousands would take half a kilobyte."""
+        self._devices[entity.record].remove(entity)
+        if not self._devices[entity.record]:
+            del self._devices[entity.record]
 
     @callback
     def async_add_site(self, changed: Callable[[], None]) -> CALLBACK_TYPE:
