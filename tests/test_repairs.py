@@ -283,15 +283,17 @@ async def test_a_site_that_hears_nothing_for_ten_minutes(hass: HomeAssistant, fr
 # Replaced hardware
 
 
-async def replaced_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
-    """Let OLD fall silent, and NEW beat at its address for two deadlines and until the minute is over."""
+async def replaced_hardware(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, old: str = "OLD", new: str = "NEW"
+) -> MockConfigEntry:
+    """Let the old device fall silent, and the new one beat at its address for two deadlines and until the minute is over."""
     entry = await setup_site(hass)
-    await heartbeat(hass, serial="OLD")
-    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "OLD", "temperature": 21})
+    await heartbeat(hass, serial=old)
+    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": old, "temperature": 21})
     await advance(hass, freezer, 31)
     for _ in range(12):
-        await heartbeat(hass, serial="NEW")
-        await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "NEW", "temperature": 22})
+        await heartbeat(hass, serial=new)
+        await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": new, "temperature": 22})
         await advance(hass, freezer, 10)
     return entry
 
@@ -309,7 +311,35 @@ async def test_a_replacement_is_offered_after_two_deadlines(
     entry = await replaced_hardware(hass, freezer)
     issue = issues(hass, entry)[replacement(hass, entry)]
     assert issue.is_fixable
-    assert issue.translation_placeholders == {"site": "sito_001", "address": "monstro/1", "old": "OLD", "new": "NEW"}
+    assert issue.translation_placeholders == {
+        "site": "sito_001",
+        "address": "monstro/1",
+        "old": "OLD",
+        "new": "NEW",
+        "old_plain": "OLD",
+        "new_plain": "NEW",
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "it"])
+async def test_a_serial_with_markup_is_text_in_the_dialog_and_has_no_backslashes_in_its_title(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str
+) -> None:
+    old, new = "<b>#1", "{{ 2 }}"
+    entry = await replaced_hardware(hass, freezer, old, new)
+    key = replacement(hass, entry, old, new)
+    said = issues(hass, entry)[key].translation_placeholders or {}
+    texts = await async_get_translations(hass, language, "issues", {DOMAIN})
+    texts = {path.removeprefix(f"component.{DOMAIN}.issues.replaced."): text for path, text in texts.items()}
+    for path in ("title", "fix_flow.step.init.menu_options.replace"):
+        shown = texts[path].format(**said)
+        assert new in shown
+        assert "\\" not in shown
+    description = texts["fix_flow.step.init.description"].format(**said)
+    assert r"\<b\>\#1" in description
+    assert r"\{\{ 2 \}\}" in description
+    _, flow = await open_fix(hass, entry, key)
+    assert flow["description_placeholders"] == said
 
 
 async def test_nothing_is_offered_before(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -80,6 +80,7 @@ class SiteIssues:
         self._replaced |= offered
         for key, (old, new) in offered.items():
             names = {"address": escape(old.address), "old": escape(old.serial), "new": escape(new.serial)}
+            names |= {"old_plain": old.serial, "new_plain": new.serial}  # where no Markdown is: titles, menus
             data = {"old": old.key, "new": new.key}
             self._set(key, names, translation_key=REPLACED, fixable=True, data=data)
 
