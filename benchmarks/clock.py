@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import time
 from typing import Final
 
-_STEP: Final = 0.5  # seconds
-_PAUSE: Final = 0.005  # seconds of real time after each step, for what was due in it and for the broker to answer
+_STEP: Final = 1.0  # seconds
+_PAUSE: Final = 0.02  # seconds of real time after each step, for what was due in it and for the broker to answer
 
 
 class Clock:
