@@ -348,15 +348,17 @@ async def test_what_is_disabled_while_it_waits_is_not_written(
 
 
 async def test_values_are_unavailable_while_their_device_is_offline_and_back_with_its_heartbeat(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, writes: Callable[[], list[str]]
 ) -> None:
     await setup_site(hass)
     await heartbeat(hass)
     await report(hass, {"x": 1, "b": True})
     await advance(hass, freezer, 31)
     assert shown(hass, "in/x") + shown(hass, "in/b", platform="binary_sensor") == ["unavailable"] * 2
+    writes()
     await report(hass, {"x": 2})  # no sign of life
     assert shown(hass, "in/x") == ["unavailable"]
+    assert writes() == []
     await heartbeat(hass)
     assert shown(hass, "in/x") + shown(hass, "in/b", platform="binary_sensor") == ["2", "on"]
 
