@@ -1,0 +1,1 @@
+"""What somebody at a browser sees and does, in a whole Home Assistant with its pages."""

@@ -1,0 +1,56 @@
+"""A blueprint is imported from where it lies on the web, and its automation does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+from demo.home_assistant import ROOT
+
+if TYPE_CHECKING:
+    from .home import Home
+    from .user import User
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and does not talk."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def blueprints() -> Generator[str]:
+    """Serve the blueprints on loopback."""
+    handler = partial(Quiet, directory=ROOT / "blueprints/automation/site_devices")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_outage_is_told_of_once_and_so_is_its_end(user: User, home: Home, blueprints: str) -> None:
+    user.open(f"/_my_redirect/blueprint_import?blueprint_url={quote(f'{blueprints}/outage.yaml')}")
+    user.press("Preview")
+    user.sees("One message when devices of a site fall silent")
+    user.look()
+    user.press("Import blueprint")
+    user.choose("Site devices: outage and all-clear")
+    user.pick_entities("sito_001 Events", "sito_001 Problem")
+    user.look()
+    user.press("Save")
+    user.sees("Traces")
+
+    home.fleet.silence("MON-00002", "PIC-00002")
+    user.press("Notifications")
+    user.sees("2 devices of sito_001 are offline")
+    user.sees("monstro/2")
+    user.look()
+    home.fleet.bring_back("MON-00002", "PIC-00002")
+    user.sees("sito_001: all clear")
