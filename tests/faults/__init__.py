@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 import importlib.util
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 import pytest
+import pytest_socket
 
 from demo import seed
 from demo.broker import SYSTEM_PATHS, Broker
@@ -102,6 +104,7 @@ def running(
     options: Mapping[str, Any] | None = None,
     interval: float = 10.0,
     data_every: int = 0,
+    silent: Iterable[str] = (),
     login: tuple[str, str] | None = None,
     acl: str | None = None,
     persistent: bool = False,
@@ -116,6 +119,7 @@ def running(
         options: Those of the site's entry.
         interval: Seconds between two heartbeats of a device.
         data_every: As in `Fleet`.
+        silent: The serials that send nothing yet.
         login: User and password of everybody; without, nobody needs one.
         acl: The broker's access list.
         persistent: Whether the broker's retained messages outlive it.
@@ -135,6 +139,7 @@ def running(
         mqtt_entry = seed.mqtt_entry(broker.host, broker.port, username=user, password=password)
         mqtt_entry["data"].update(mqtt or {})
         fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
+        fleet.silence(*silent)
         home_assistant = HomeAssistant([mqtt_entry, site_entry], components=components)
         with (home_assistant.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
             configuration.write("diagnostics:\n")
@@ -154,6 +159,17 @@ def heard_since(stack: Stack, moment: datetime) -> int:
     """Return how many devices have been heard since."""
     times = [device["last_heartbeat"] for device in diagnostics(stack)["devices"]]
     return sum(bool(time) and datetime.fromisoformat(time) > moment for time in times)
+
+
+type Figures = dict[str, Any]
+type Scenario = Callable[[], Figures]
+
+
+def side_by_side(scenarios: Mapping[str, Scenario]) -> dict[str, Future[Figures]]:
+    """Let several faults happen at once, each with a stack of its own, and return what came of each."""
+    pytest_socket.enable_socket()
+    with ThreadPoolExecutor() as pool:
+        return {name: pool.submit(scenario) for name, scenario in scenarios.items()}
 
 
 def connectivity(stack: Stack, site: str = SITE) -> dict[str, str]:

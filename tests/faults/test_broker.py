@@ -7,26 +7,27 @@ came of each.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from datetime import UTC, datetime
 import json
 import time
-from typing import Any
 
 import pytest
-import pytest_socket
 
 from demo.stack import Stack
 from simulator.devices import make_devices
 from tests import SITE
 
 from . import (
+    Figures,
+    Scenario,
     Watch,
     complaints,
     diagnostics,
     heard_since,
     needs_processes,
     running,
+    side_by_side,
     until,
     wait_until_all,
 )
@@ -36,9 +37,6 @@ pytestmark = [*needs_processes, pytest.mark.timeout(420)]
 EVENTS = "event.sito_001_events"
 CURRENT_WITHIN = 15.0  # seconds of the later reconnect, with heartbeats each 10 s
 NOBODY = "NEVER-HEARD"
-
-type Figures = dict[str, Any]
-type Scenario = Callable[[], Figures]
 
 
 def connections(stack: Stack) -> tuple[int, int]:
@@ -201,11 +199,7 @@ SCENARIOS: dict[str, Scenario] = {
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Future[Figures]]:
     """Let all of it happen."""
-    pytest_socket.enable_socket()
-    with ThreadPoolExecutor() as pool:
-        futures = {name: pool.submit(scenario) for name, scenario in SCENARIOS.items()}
-        wait(futures.values())
-    return futures
+    return side_by_side(SCENARIOS)
 
 
 @pytest.fixture

@@ -1,0 +1,212 @@
+"""Faults of the file in which a site's devices are stored, and Home Assistant killed while it is written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+import contextlib
+import json
+import os
+from pathlib import Path
+from random import Random
+import subprocess
+import tempfile
+import time
+from typing import Any
+
+import pytest
+
+from demo import seed
+from demo.stack import Stack
+from simulator.devices import make_devices
+from tests import SITE
+
+from . import (
+    Figures,
+    complaints,
+    connectivity,
+    diagnostics,
+    needs_processes,
+    running,
+    side_by_side,
+    until,
+    wait_until_all,
+)
+
+pytestmark = [*needs_processes, pytest.mark.timeout(300)]
+
+KILLS = int(os.environ.get("SITE_DEVICES_KILLS", "4"))
+OLD_ENOUGH = 15.0  # seconds after which a record outlives a crash
+SAVED_WITHIN = 20.0
+
+type Record = Callable[[str, object], None]
+
+
+def store(stack: Stack) -> Path:
+    """Return the file."""
+    return stack.home_assistant.folder / ".storage" / f"site_devices.{seed.site_entry(SITE)['entry_id']}"
+
+
+def stored(stack: Stack) -> list[dict[str, Any]]:
+    """Return the records in it, none if there is no such file."""
+    with contextlib.suppress(FileNotFoundError):
+        devices = json.loads(store(stack).read_bytes())["data"]["devices"]
+        assert isinstance(devices, list)
+        return devices
+    return []
+
+
+def newer(content: bytes) -> bytes:
+    return json.dumps({**json.loads(content), "version": 99}).encode()
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def file_spoilt() -> Figures:
+    """Spoil the file while Home Assistant is down, in two ways; the others are tested without processes."""
+    figures: Figures = {}
+    with running(interval=2, options={"offline_after": 10}) as stack:
+        entities = wait_until_all(stack)
+        for spoil in (truncated, newer):
+            until(lambda: len(stored(stack)) == len(entities), within=SAVED_WITHIN)
+            stack.home_assistant.kill()
+            content = spoil(store(stack).read_bytes())
+            store(stack).write_bytes(content)
+            before = set(store(stack).parent.glob("*.corrupt.*"))
+            stack.home_assistant.log.unlink()
+            stack.home_assistant.start()
+            wait_until_all(stack)
+            (aside,) = set(store(stack).parent.glob("*.corrupt.*")) - before
+            assert aside.read_bytes() == content
+            log = stack.home_assistant.log_text()
+            assert [line for line in log.splitlines() if " ERROR " in line and aside.name in line]
+            issues = stack.home_assistant.ask("repairs/list_issues")["issues"]
+            assert {"storage_corruption", "store_lost"} & {issue["translation_key"] for issue in issues}
+            resumed = until(lambda: len(stored(stack)) == len(entities), within=SAVED_WITHIN)
+            figures[f"{spoil.__name__}: s from all online to all written"] = round(resumed, 1)
+        assert len(connectivity(stack)) == len(entities)
+    return figures
+
+
+def disk_full() -> Figures:
+    """Move what Home Assistant stores to a small disk, and fill that one."""
+    tmp_path = Path(tempfile.mkdtemp(prefix="site_devices-full-"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        tmp_path.rmdir()
+        pytest.skip("needs the right to mount a small tmpfs")
+    try:
+        devices = make_devices(SITE, dataloggers=30, gateways=0)
+        with running(devices, interval=2, options={"offline_after": 10}) as stack:
+            entities = wait_until_all(stack)
+            until(lambda: len(stored(stack)) == len(entities), within=SAVED_WITHIN)
+            stack.home_assistant.stop()
+            storage = store(stack).parent
+            size = sum(file.stat().st_size for file in storage.iterdir())
+            subprocess.run(["mount", "-o", f"remount,size={size + 600_000}", str(tmp_path)], check=True)
+            for file in storage.iterdir():
+                (tmp_path / file.name).write_bytes(file.read_bytes())
+                file.unlink()
+            storage.rmdir()
+            storage.symlink_to(tmp_path)
+            stack.home_assistant.start()
+            wait_until_all(stack)
+            ballast = tmp_path / "ballast"
+            with ballast.open("wb", buffering=0) as filling, contextlib.suppress(OSError):
+                while True:
+                    filling.write(b"\0" * 512)
+            gone = next(iter(entities))
+            stack.fleet.silence(gone)
+            until(lambda: f"Error writing config for {store(stack).name}" in stack.home_assistant.log_text(), within=60)
+            assert diagnostics(stack)["counts"]["online"] == len(entities) - 1
+            assert len(stored(stack)) == len(entities)  # the last good one
+            ballast.unlink()
+            stack.fleet.bring_back(gone)
+            other = next(serial for serial in entities if serial != gone)
+            stack.fleet.silence(other)
+            off = f"datalogger/{other}"
+
+            def written() -> bool:
+                return any(device["key"] == off and device["online"] is False for device in stored(stack))
+
+            return {
+                "s from a device's last heartbeat to its being off on a disk with room again": round(until(written), 1)
+            }
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+        tmp_path.rmdir()
+
+
+def home_assistant_killed() -> Figures:
+    """Kill it at random moments while devices come, move and fall silent."""
+    chance = Random(7)
+    devices = make_devices(SITE, dataloggers=60, gateways=0)
+    lost = flipped = 0
+    waiting = [device.serial for device in devices[20:]]
+    with running(devices, interval=2, options={"offline_after": 10}, silent=waiting) as stack:
+        until(lambda: diagnostics(stack)["counts"]["online"] >= 20)
+        born: dict[str, float] = {device.serial: time.monotonic() for device in devices[:20]}
+        silent = devices[0].serial
+        stack.fleet.silence(silent)
+        silent_since = time.monotonic()
+        time.sleep(OLD_ENOUGH)
+        for _ in range(KILLS):
+            end = time.monotonic() + chance.uniform(1, 8)
+            while time.monotonic() < end:
+                serial = waiting.pop()
+                stack.fleet.bring_back(serial)
+                born[serial] = time.monotonic()
+                device = stack.fleet.devices[serial]
+                address = f"datalogger/{device.address.split('/')[1]}/moved-{chance.randrange(1000)}"
+                stack.connection.publish(f"{SITE}/{address}/heartbeat", json.dumps({"serial_number": serial}))
+                time.sleep(0.5)
+            stack.home_assistant.kill()
+            killed = time.monotonic()
+            content = stored(stack)
+            known = {device["key"].split("/")[1] for device in content}
+            assert len(known) == len(content)
+            lost += len([serial for serial, at in born.items() if killed - at > OLD_ENOUGH and serial not in known])
+            offline = {device["key"].split("/")[1] for device in content if device["online"] is False}
+            if killed - silent_since > 10 + OLD_ENOUGH:
+                flipped += silent not in offline
+            stack.home_assistant.start()
+            entities = connectivity(stack)
+            states = stack.home_assistant.states()
+            flipped += sum(states[entities[serial]]["state"] == "on" for serial in offline if serial in entities)
+            until(lambda: diagnostics(stack)["counts"]["online"] == len(born) - 1)
+            pages = stack.home_assistant.ask("config/device_registry/list")
+            serials = [page["serial_number"] for page in pages if page["serial_number"]]
+            assert len(serials) == len(set(serials)) == len(born)
+        return {"kills": KILLS, "records lost": lost, "flipped": flipped, "complaints": complaints(stack)}
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, Future[Figures]]:
+    """Let all of it happen."""
+    return side_by_side({scenario.__name__: scenario for scenario in (file_spoilt, disk_full, home_assistant_killed)})
+
+
+@pytest.fixture
+def outcome(request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]], record_property: Record) -> Figures:
+    """Return what came of one of them; its figures are printed."""
+    figures = outcomes[request.param].result()
+    for what, figure in figures.items():
+        record_property(what, figure)
+    return figures
+
+
+@pytest.mark.parametrize("outcome", ["file_spoilt"], indirect=True)
+def test_a_file_that_can_not_be_used_is_kept_aside_and_devices_are_discovered_anew(outcome: Figures) -> None:
+    assert len(outcome) == 2
+
+
+@pytest.mark.parametrize("outcome", ["disk_full"], indirect=True)
+def test_while_the_disk_is_full_all_goes_on_and_writing_resumes_when_it_can(outcome: Figures) -> None:
+    assert len(outcome) == 1
+
+
+@pytest.mark.parametrize("outcome", ["home_assistant_killed"], indirect=True)
+def test_home_assistant_killed_at_random_moments_loses_no_record_that_is_old_enough(outcome: Figures) -> None:
+    assert outcome == {"kills": KILLS, "records lost": 0, "flipped": 0, "complaints": []}
