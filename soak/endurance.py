@@ -36,9 +36,10 @@ DATA_EVERY = 5  # heartbeats
 STEP = 1.0  # seconds between two looks at who is due
 JUNK_EVERY = 60.0  # seconds: a message that is to be ignored
 CHURN_EVERY = 1_200.0  # seconds: some devices fall silent, for half of that
-CHURN = 20
+CHURN = 5  # in so many turns every device has been silent once, so that all that is made at a first flip is there
 SAMPLE_EVERY = 3_600.0  # seconds
 SETTLED = 4  # hours, from which on nothing may grow
+WHOLE = 24  # hours, from which on that is judged: in less the caches of Home Assistant are still filling
 SLOPE = 1.0  # KB an hour
 _real_time = time.time
 
@@ -105,6 +106,8 @@ class Day:
         self._client = hass.data[DATA_MQTT].client
         self._chance = Random(11)
         self._turns = [0] * count
+        self._churned = 0
+        self.grown: Counter[str] = Counter()
         self._begun = loop.time()
         self._schedule = Schedule(count, start=self._begun, interval=INTERVAL, jitter=0.1, chance=self._chance)
         hass.bus.async_listen("state_changed", self._changed)
@@ -127,6 +130,11 @@ class Day:
             if now >= sample:
                 sample += SAMPLE_EVERY
                 self.samples.append(self._sample())
+                if len(self.samples) == SETTLED:
+                    self.grown = _by_line()
+        now_allocated = _by_line()
+        now_allocated.subtract(self.grown)
+        self.grown = now_allocated
         while self.silent:  # let those come back that are silent now
             self._churn()
             await asyncio.sleep(STEP)
@@ -139,7 +147,8 @@ class Day:
         if self.silent:
             self.silent.clear()
         else:
-            self.silent.update(self._chance.sample(range(len(self.devices)), min(CHURN, len(self.devices) // 2)))
+            self.silent.update(range(self._churned % CHURN, len(self.devices), CHURN))
+            self._churned += 1
             self.expected.update(off=len(self.silent), on=len(self.silent))
 
     def _beat(self, index: int) -> None:
@@ -192,7 +201,7 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         if len({sample[name] for sample in steady}) > 1
     ]
     slope = _slope([sample["kb"] for sample in steady])
-    if slope >= SLOPE and len(day.samples) > SETTLED:
+    if slope >= SLOPE and len(day.samples) >= WHOLE:
         wrong.append(f"memory grows by {slope:.2f} KB an hour: {[round(sample['kb']) for sample in day.samples]}")
     if site.messages != day.sent.total():
         wrong.append(f"{site.messages} messages counted of {day.sent.total()}")
@@ -206,7 +215,9 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         value = day.values[device.serial]
         if shown != {"connectivity": "on", "in/power": str(value), "in/mode": f"m{value % 3}"}:
             wrong.append(f"{device.serial}: {shown} instead of {value}")
+    grown = [f"{size / 1024:.1f} KB {place}" for place, size in day.grown.most_common(8)]
     return {
+        "grown most since it had settled": grown,
         "sent": dict(day.sent),
         "flips": dict(day.flips),
         "KB an hour": round(slope, 2),
@@ -214,6 +225,13 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         **{name: steady[-1][name] for name in steady[-1] if name != "kb"},
         "wrong": wrong[:20],
     }
+
+
+def _by_line() -> Counter[str]:
+    """Return the memory in use, in bytes, by the line that took it."""
+    gc.collect()
+    statistics = tracemalloc.take_snapshot().statistics("lineno")
+    return Counter({"/".join(str(one.traceback[0]).split("/")[-3:]): one.size for one in statistics})
 
 
 def _slope(values: list[float]) -> float:
@@ -243,7 +261,7 @@ async def _run(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
             states = {state.entity_id: state.state for state in hass.states.async_all()}
             entities = {row.unique_id: row.entity_id for row in er.async_get(hass).entities.values()}
             figures = _judge(day, entry.runtime_data, states, entities)
-    figures["wrong"] += lines.bad
+            figures["wrong"] += lines.bad
     return {"hours": hours, "devices": devices, "real seconds": round(_real_time() - begun)} | figures
 
 

@@ -19,7 +19,7 @@ pytestmark = [
 
 
 @pytest.mark.timeout(180)
-def test_nothing_grows_and_every_message_is_accounted_for(record_property: Callable[[str, object], None]) -> None:
+def test_half_a_day_is_accounted_for_to_the_last_message(record_property: Callable[[str, object], None]) -> None:
     outcome = endurance(hours=12, devices=50)
     for what, figure in outcome.figures.items():
         record_property(what, figure)
