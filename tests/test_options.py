@@ -21,3 +21,8 @@ def test_an_entry_stores_them_by_name() -> None:
     options = SiteOptions.of(MockConfigEntry(domain=DOMAIN, options=stored))
     assert options == SiteOptions(**stored)
     assert options != SiteOptions()
+
+
+def test_one_that_a_later_version_stored_is_left_alone() -> None:
+    entry = MockConfigEntry(domain=DOMAIN, options={"offline_after": 60, "colour": "blue"})
+    assert SiteOptions.of(entry) == SiteOptions(offline_after=60)

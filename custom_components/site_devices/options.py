@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Self
 
 from homeassistant.config_entries import ConfigEntry
@@ -26,5 +26,5 @@ class SiteOptions:
 
     @classmethod
     def of(cls, entry: ConfigEntry) -> Self:
-        """Return the options of an entry, as they are when nothing was set."""
-        return cls(**entry.options)
+        """Return the options of an entry, as they are when nothing was set; those of a later version say nothing here."""
+        return cls(**{field.name: entry.options[field.name] for field in fields(cls) if field.name in entry.options})
