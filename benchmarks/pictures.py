@@ -48,7 +48,7 @@ def draw(series: AllSeries, folder: Path) -> None:
 def _draw(series: AllSeries, measure: str, factor: float, names: tuple[str, ...], title: str, file: Path) -> None:
     mpl.rcParams["svg.hashsalt"] = "site_devices"  # the same figures give the same file
     mpl.rcParams["svg.fonttype"] = "none"
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
     for name in names:
         label, colour, marker = _LINES[name]
@@ -78,5 +78,5 @@ def _draw(series: AllSeries, measure: str, factor: float, names: tuple[str, ...]
     axes.grid(which="major", color=_GREY, alpha=0.25)
     for spine in axes.spines.values():
         spine.set_color(_GREY)
-    axes.legend(frameon=False, labelcolor=_GREY)
+    figure.legend(loc="outside right center", frameon=False, labelcolor=_GREY)
     figure.savefig(file, transparent=True, metadata={"Date": None})

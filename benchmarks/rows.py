@@ -45,9 +45,10 @@ def heartbeat(port: int, series: Series, say: Say) -> None:
                 for player in players:
                     if player.name in {"core_expire_after", "timer", "ours"}:
                         _add_all(series, "silence", player, player.ask("silence"))
-            say(f"silence in real time, {size:,} devices")
-            for _ in range(REPETITIONS if size == LARGE else 0):
-                _add(series, "real_time", players[-1], players[-1].ask("real_time"))
+            if size == LARGE:
+                say(f"silence in real time, {size:,} devices")
+                for _ in range(REPETITIONS):
+                    _add(series, "real_time", players[-1], players[-1].ask("real_time"))
 
 
 def data(port: int, series: Series, say: Say) -> None:
