@@ -8,7 +8,7 @@ from typing import Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .figures import AllSeries
 from .ratios import spread
@@ -71,6 +71,8 @@ def _draw(series: AllSeries, measure: str, factor: float, names: tuple[str, ...]
     axes.set_yscale("log")
     axes.set_xticks(_SIZES, [f"{size:,}" for size in _SIZES])
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("devices", color=_GREY)
     axes.set_title(title, color=_GREY, loc="left")
