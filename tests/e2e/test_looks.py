@@ -21,7 +21,7 @@ REPAIRS = {
     "conflict": {"site": "twins"},
     "data_limit": {"site": "meters"},
     "device_limit": {"site": "crowd", "max_devices": "2"},
-    "replaced": {"site": "spares", "old": "OLD-1", "new": "NEW-1"},
+    "replaced": {"site": "spares", "old_plain": "OLD-1", "new_plain": "NEW-1"},
     "silent_site": {"site": "mute"},
 }
 """What is in the title of each repair."""
