@@ -172,6 +172,8 @@ def home_assistant_killed() -> Figures:
             if killed - silent_since > 10 + OLD_ENOUGH:
                 flipped += silent not in offline
             stack.home_assistant.start()
+            # those too young to have been saved have been discovered anew, now at the earliest
+            born.update(dict.fromkeys(born.keys() - known, time.monotonic()))
             entities = connectivity(stack)
             states = stack.home_assistant.states()
             flipped += sum(states[entities[serial]]["state"] == "on" for serial in offline if serial in entities)
