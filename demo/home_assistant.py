@@ -81,7 +81,8 @@ class HomeAssistant:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPATH"] = str(self.folder / "stubs")
         # Without --skip-pip it would try to install what it does not find, the two packages of the stubs first of all.
-        command = [str(self._python), "-m", "homeassistant", "-c", str(self.folder), "--skip-pip"]
+        # -P: else the components of the folder that we are in would come before those that were asked for.
+        command = [str(self._python), "-P", "-m", "homeassistant", "-c", str(self.folder), "--skip-pip"]
         command += ["--log-file", str(self.log), "--log-no-color"]
         self._child = Child(command, log=self.folder / "output.log", environment=environment)
         self._wait_until_running(self._child)
