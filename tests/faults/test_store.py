@@ -142,7 +142,7 @@ def disk_full() -> Figures:
 def home_assistant_killed() -> Figures:
     """Kill it at random moments while devices come, move and fall silent."""
     chance = Random(7)
-    devices = make_devices(SITE, dataloggers=60, gateways=0)
+    devices = make_devices(SITE, dataloggers=20 + 16 * KILLS, gateways=0)  # at most so many come before each kill
     lost = flipped = 0
     waiting = [device.serial for device in devices[20:]]
     with running(devices, interval=2, options={"offline_after": 10}, silent=waiting) as stack:
