@@ -90,12 +90,14 @@ async def test_every_platform_hears_of_all() -> None:
     assert others == house.arrived()
 
 
-async def test_what_was_deleted_before_its_turn_gets_no_entity() -> None:
+async def test_what_was_deleted_before_its_turn_gets_no_page_and_no_entity() -> None:
     """It would make the page anew, for ever, with nothing behind it."""
     house = House()
     gone, here = device("A"), device("B")
+    house.arrivals.async_add(Arrival(gone))
     house.arrivals.async_add(Arrival(gone, "in/temperature"))
     house.arrivals.async_add(Arrival(here))
+    house.arrivals.async_forget(gone)
     await asyncio.sleep(0)
     assert house.pages == [here]
     assert house.arrived() == [Arrival(here)]

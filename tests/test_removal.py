@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
 
 from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
@@ -114,3 +114,17 @@ async def test_the_other_device_at_its_address_gets_the_plain_name(
     await delete(hass, entry, "NEW")
     await advance(hass, freezer, 60)
     assert page(hass, entry, "OLD").name == "monstro/1"
+
+
+async def test_one_that_is_deleted_before_it_has_a_page_gets_none(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    async_fire_mqtt_message(
+        hass, "sito_001/datalogger/monstro/1/heartbeat", '{"serial_number": "TEST123"}', retain=True
+    )
+    site = entry.runtime_data
+    (record,) = site.fleet.records.values()
+    site.async_remove(record)
+    await hass.async_block_till_done()
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert [device.serial_number for device in pages] == [None]
+    assert connectivity(hass) is None

@@ -50,6 +50,11 @@ class Arrivals:
             self._turn = self._loop.call_soon(self._add)
 
     @callback
+    def async_forget(self, record: DeviceRecord) -> None:
+        """Hand over nothing of a deleted device."""
+        self._waiting = deque(arrival for arrival in self._waiting if arrival.record is not record)
+
+    @callback
     def async_stop(self) -> None:
         """Hand over nothing more."""
         if self._turn:
@@ -61,9 +66,7 @@ class Arrivals:
             if self._loop.time() >= slice_end:
                 self._turn = self._loop.call_soon(self._add)
                 return
-            taken = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-            # a device that was deleted since has no data any more
-            some = [arrival for arrival in taken if arrival.leaf is None or arrival.leaf in arrival.record.data]
+            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
             for arrival in some:
                 if arrival.leaf is None:
                     self._pages.async_create(arrival.record)

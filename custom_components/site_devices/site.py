@@ -185,6 +185,7 @@ class Site:
     def async_forget(self, record: DeviceRecord) -> None:
         """Delete a device whose page is being deleted."""
         changes = self.fleet.remove(record.key)
+        self._arrivals.async_forget(record)
         self.pages.async_forget(record)
         self.data.async_forget(record)
         self._apply(changes)
@@ -200,6 +201,7 @@ class Site:
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
         """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
         former_key, former_path = old.key, device_path(self.code, old)
+        self._arrivals.async_forget(new)
         self.pages.async_remove(new)
         self.data.async_forget(new)
         changes = self.fleet.replace(old, new)
