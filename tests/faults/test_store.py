@@ -64,12 +64,16 @@ def truncated(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
 
+def empty(_content: bytes) -> bytes:
+    return b""
+
+
 def file_spoilt() -> Figures:
-    """Spoil the file while Home Assistant is down, in two ways; the others are tested without processes."""
+    """Spoil the file while Home Assistant is down, in three ways; the others are tested without processes."""
     figures: Figures = {}
     with running(interval=2, options={"offline_after": 10}) as stack:
         entities = wait_until_all(stack)
-        for spoil in (truncated, newer):
+        for spoil in (truncated, empty, newer):
             until(lambda: len(stored(stack)) == len(entities), within=SAVED_WITHIN)
             stack.home_assistant.kill()
             content = spoil(store(stack).read_bytes())
@@ -203,7 +207,7 @@ def outcome(request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]]
 
 @pytest.mark.parametrize("outcome", ["file_spoilt"], indirect=True)
 def test_a_file_that_can_not_be_used_is_kept_aside_and_devices_are_discovered_anew(outcome: Figures) -> None:
-    assert len(outcome) == 2
+    assert len(outcome) == 3
 
 
 @pytest.mark.parametrize("outcome", ["disk_full"], indirect=True)
