@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterable
 from itertools import islice, product
 import json
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from paho.mqtt.client import Client
@@ -236,7 +237,8 @@ async def test_sites_and_serials_that_look_alike_never_meet(broker: Broker, hass
                     f"{site}/{place}/heartbeat", {"serial_number": serial, "rssi": 1, "a.b": 1, "a": {"b": 2}}
                 )
                 everybody.send(f"{site}/{place}/input", {"serial_number": serial, "a.b": 1, "a": {"b": 2}, "a%2Eb": 3})
-            return all(len(entry.runtime_data.fleet.records) >= _count(code) for code, entry in entries.items())
+            known = all(len(entry.runtime_data.fleet.records) >= _count(code) for code, entry in entries.items())
+            return known and len(_leaves(hass, entries.values())) >= 3 * len(ALIKE)
 
         await until(all_known)
         await hass.async_block_till_done()
@@ -261,10 +263,19 @@ async def test_sites_and_serials_that_look_alike_never_meet(broker: Broker, hass
         assert len(connectivity) == len(ALIKE) + len(codes)
         states = [hass.states.get(entity.entity_id) for entity in connectivity]
         assert [state and state.state for state in states] == ["on"] * len(connectivity)
-        leaves = [entity for entity in entities if "/in/" in entity.unique_id]
-        assert len(leaves) == 3 * len(ALIKE)
+        assert len(_leaves(hass, entries.values())) == 3 * len(ALIKE)
     finally:
         everybody.close()
+
+
+def _leaves(hass: HomeAssistant, entries: Iterable[ConfigEntry]) -> list[er.RegistryEntry]:
+    registry = er.async_get(hass)
+    return [
+        entity
+        for entry in entries
+        for entity in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if "/in/" in entity.unique_id
+    ]
 
 
 def _count(code: str) -> int:

@@ -21,6 +21,11 @@ from tests import SITE, heartbeat, publish, setup_site
 pytestmark = pytest.mark.usefixtures("broker")
 
 
+def next_hour() -> datetime:
+    """Return a time to begin at: the five minutes before its own start count as compiled for a new recorder."""
+    return dt_util.utcnow().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
 async def report(hass: HomeAssistant, **data: Any) -> None:
     await publish(hass, f"{SITE}/datalogger/monstro/1/input", {"serial_number": "TEST123", **data})
 
@@ -37,7 +42,7 @@ async def compiled(hass: HomeAssistant, start: datetime) -> dict[str, list[dict[
 
 
 async def test_numbers_have_statistics_and_text_has_none(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    start = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    start = next_hour()
     freezer.move_to(start)
     await setup_site(hass, options={"offline_after": 3600})
     await heartbeat(hass)
@@ -75,7 +80,7 @@ async def test_numbers_have_statistics_and_text_has_none(hass: HomeAssistant, fr
 async def test_home_assistant_tells_when_a_unit_changes_that_has_statistics(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    start = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    start = next_hour()
     freezer.move_to(start)
     await setup_site(hass, options={"offline_after": 3600})
     await heartbeat(hass)
