@@ -58,9 +58,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
     """Unload a site."""
     site = entry.runtime_data
     site.events.async_flush()  # while there is an entity to tell of them
-    await (
-        site.async_stop()
-    )  # before the platforms go one by one: what came up then would get entities that nobody unloads
+    # before the platforms go one by one: what came up then would get entities that nobody unloads
+    await site.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 

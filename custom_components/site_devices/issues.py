@@ -70,8 +70,10 @@ class SiteIssues:
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
         """Offer to let each second device go on as the first, whose place it has taken."""
         # Home Assistant lists the ids in the diagnostics, where no serial belongs
-        offered = {f"{REPLACED}_{self._page_id(old)}_{self._page_id(new)}": (old, new) for old, new in pairs}
-        offered = dict(list(offered.items())[:_REPLACED_AT_ONCE])
+        offered = {
+            f"{REPLACED}_{self._page_id(old)}_{self._page_id(new)}": (old, new)
+            for old, new in pairs[:_REPLACED_AT_ONCE]
+        }
         for key, (old, new) in list(self._replaced.items()):
             # who let both stay is not asked again because the new one was silent for a while
             if key not in offered and not (self._is_ignored(key) and self._may_be_replaced(old, new)):
