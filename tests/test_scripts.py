@@ -1,0 +1,76 @@
+"""Scripts: what `scripts/test` answers, with everything that it calls replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+import subprocess
+
+import pytest
+
+from .checkout import ROOT
+
+SCRIPT = ROOT / "scripts/test"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Make a checkout with two environments, in which all passes."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(SCRIPT, tmp_path / "scripts")
+    _stub(tmp_path / "scripts/setup", 0)
+    for end in ("newest", "oldest"):
+        (tmp_path / f".venv/{end}/bin").mkdir(parents=True)
+        (tmp_path / f".venv/{end}/ready").touch()
+        _stub(tmp_path / f".venv/{end}/bin/python", 0)
+    _stub(tmp_path / ".venv/newest/bin/coverage", 0)
+    return tmp_path
+
+
+def _stub(path: Path, code: int) -> None:
+    path.write_text(f"#!/bin/sh\necho {path.parts[-3]} $*\nexit {code}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _test(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([folder / "scripts/test", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
+    done = _test(copy)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "oldest -m coverage run -m pytest" in done.stdout
+    assert "newest report" in done.stdout
+
+
+@pytest.mark.parametrize("end", ["newest", "oldest"])
+def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
+    _stub(copy / f".venv/{end}/bin/python", 1)
+
+    done = _test(copy)
+
+    assert (done.returncode, done.stderr) == (1, f"test: failed on {end}\n")
+
+
+def test_fails_when_something_is_left_uncovered(copy: Path) -> None:
+    _stub(copy / ".venv/newest/bin/coverage", 2)
+
+    assert _test(copy).returncode == 2
+
+
+def test_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
+    shutil.rmtree(copy / ".venv/newest")
+
+    done = _test(copy)
+
+    assert done.returncode == 0
+    assert "on oldest only" in done.stderr
+
+
+def test_asks_for_no_coverage_of_a_part(copy: Path) -> None:
+    done = _test(copy, "tests/test_fleet.py")
+
+    assert done.returncode == 0
+    assert "pytest tests/test_fleet.py" in done.stdout
+    assert "newest report" not in done.stdout
