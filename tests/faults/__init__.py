@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
 import importlib.util
+from pathlib import Path
 import shutil
 import sys
 import threading
@@ -110,6 +111,7 @@ def running(
     persistent: bool = False,
     mqtt: Mapping[str, Any] | None = None,
     components: Any = ROOT / "custom_components",
+    python: Path = ROOT / ".venv/demo/bin/python",
 ) -> Iterator[Stack]:
     """Run broker, fleet and Home Assistant for the length of a `with` block.
 
@@ -125,6 +127,7 @@ def running(
         persistent: Whether the broker's retained messages outlive it.
         mqtt: Further data of the MQTT entry, such as `{"keepalive": 15}`.
         components: The folder of custom components.
+        python: The interpreter that has Home Assistant.
 
     """
     devices = make_devices(site, dataloggers=3, gateways=1) if devices is None else devices
@@ -140,7 +143,7 @@ def running(
         mqtt_entry["data"].update(mqtt or {})
         fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
         fleet.silence(*silent)
-        home_assistant = HomeAssistant([mqtt_entry, site_entry], components=components)
+        home_assistant = HomeAssistant([mqtt_entry, site_entry], components=components, python=python)
         with (home_assistant.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
             configuration.write("diagnostics:\n")
         with fleet, home_assistant:

@@ -10,10 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
 import json
+from pathlib import Path
+import shutil
+import struct
+import subprocess
+from tempfile import TemporaryDirectory
 import time
 
 import pytest
 
+from demo.home_assistant import ROOT
 from demo.stack import Stack
 from simulator.devices import make_devices
 from tests import SITE
@@ -36,7 +42,8 @@ pytestmark = [*needs_processes, pytest.mark.timeout(420)]
 
 EVENTS = "event.sito_001_events"
 CURRENT_WITHIN = 15.0  # seconds of the later reconnect, with heartbeats each 10 s
-NOBODY = "NEVER-HEARD"
+HOUR, DAY = 3600, 86_400
+MOVES = (HOUR, -HOUR, DAY, -DAY, 0)  # seconds from the true time
 
 
 def connections(stack: Stack) -> tuple[int, int]:
@@ -123,6 +130,48 @@ def home_assistant_frozen() -> Figures:
         }
 
 
+def wall_clock_moved() -> Figures:
+    """Move Home Assistant's wall clock five times, each time while one more device is silent and not yet due."""
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("needs a C compiler")
+    devices = make_devices(SITE, dataloggers=18, gateways=2)
+    with TemporaryDirectory(prefix="site_devices-clock-") as folder:
+        library, shift, python = (Path(folder) / name for name in ("wall_clock.so", "shift", "python"))
+        source = Path(__file__).with_name("wall_clock.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+        shift.write_bytes(bytes(8))
+        python.write_text(
+            f'#!/bin/sh\nLD_PRELOAD={library} WALL_CLOCK={shift} exec {ROOT}/.venv/demo/bin/python "$@"\n',
+            encoding="utf-8",
+        )
+        python.chmod(0o755)
+        with running(devices, interval=2, options={"offline_after": 10}, python=python) as stack:
+            entities = wait_until_all(stack, within=150)
+            delays, seen = [], []
+            with Watch(stack.home_assistant) as watch:
+                for move, device in zip(MOVES, devices, strict=False):
+                    stack.fleet.silence(device.serial)
+                    time.sleep(3)
+                    with shift.open("r+b") as file:
+                        file.write(struct.pack("=q", move))
+                    off = entities[device.serial]
+                    until(lambda off=off: watch.of(off))
+                    silent_since = stack.fleet.book.last_heartbeat[device.serial].monotonic
+                    delays.append(watch.of(off)[0].at - silent_since)
+                    heard = next(one for one in diagnostics(stack)["devices"] if one["online"])["last_heartbeat"]
+                    seen.append((datetime.fromisoformat(heard) - datetime.now(UTC)).total_seconds())
+            silent = [entities[device.serial] for device in devices[: len(MOVES)]]
+            return {
+                "s to off": f"{min(delays):.2f} to {max(delays):.2f}",
+                "delays": delays,
+                "seen": seen,
+                "changes of the silent": [change.after for change in watch.of(*silent)],
+                "states of the others": watch.states(set(entities.values()) - set(silent)),
+                "online": diagnostics(stack)["counts"]["online"],
+                "complaints": complaints(stack),
+            }
+
+
 def password_refused() -> Figures:
     """Let the broker refuse the password after having worked, and take it again later."""
     with running(login=("field", "secret"), options={"offline_after": 10}, interval=2) as stack:
@@ -191,6 +240,7 @@ SCENARIOS: dict[str, Scenario] = {
     "90 s": broker_killed(90),
     "broker frozen": broker_frozen,
     "Home Assistant frozen": home_assistant_frozen,
+    "wall clock": wall_clock_moved,
     "password": password_refused,
     "retained": retained_of_the_dead,
 }
@@ -245,6 +295,16 @@ def test_a_home_assistant_that_is_frozen_for_a_minute_flips_nobody(outcome: Figu
     assert outcome["states"] <= {"on"}
     assert outcome["events"] == 0
     assert outcome["online"] == 100
+    assert outcome["complaints"] == []
+
+
+@pytest.mark.parametrize("outcome", ["wall clock"], indirect=True)
+def test_a_wall_clock_that_moves_by_an_hour_or_a_day_flips_nobody_and_delays_nothing(outcome: Figures) -> None:
+    assert outcome["seen"] == pytest.approx(MOVES, abs=30)
+    assert outcome["states of the others"] == set()
+    assert outcome["changes of the silent"] == ["off"] * len(MOVES)
+    assert all(9.9 <= delay <= 12 for delay in outcome["delays"])
+    assert outcome["online"] == 20 - len(MOVES)
     assert outcome["complaints"] == []
 
 
