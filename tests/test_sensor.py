@@ -199,6 +199,32 @@ async def test_a_unit_that_the_user_chose_does_not_outlive_its_class(
     assert is_now(hass)[1] == chosen
 
 
+@pytest.mark.parametrize(
+    ("unit", "chosen", "value"),
+    [("kWh/100km", "km/kWh", 0), ("kWh/100km", "km/kWh", 1e-310), ("Beaufort", "m/s", -1)],
+)
+async def test_a_value_that_has_none_in_the_unit_that_the_user_chose_is_unknown(
+    hass: HomeAssistant, unit: str, chosen: str, value: float
+) -> None:
+    """Home Assistant itself would raise, or show an infinity."""
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await report(hass, wind=quantity(4, unit))
+    er.async_get(hass).async_update_entity_options(
+        sensor(hass, "wind").entity_id, "sensor", {"unit_of_measurement": chosen}
+    )
+    await report(hass, wind=quantity(4, unit), other=1)
+    assert float(is_now(hass, "wind")[0]) > 4
+    await report(hass, wind=quantity(value, unit), other=2)
+    assert is_now(hass, "wind")[:2] == ("unknown", chosen)
+    assert is_now(hass, "other")[0] == "2"
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert is_now(hass, "wind")[:2] == ("unknown", chosen)
+    await report(hass, wind=quantity(4, unit))
+    assert float(is_now(hass, "wind")[0]) > 4
+
+
 async def test_a_battery_shows_its_tenths_of_a_volt(hass: HomeAssistant) -> None:
     await setup_site(hass)
     await heartbeat(hass)

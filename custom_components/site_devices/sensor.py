@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+import math
 from typing import Final
 
 from homeassistant.components.sensor import (
@@ -14,6 +15,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
+from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -173,6 +175,18 @@ class NumberSensor(DataSensor):
         if is_diagnostic(key):
             self._attr_entity_category = EntityCategory.DIAGNOSTIC
             self._attr_entity_registry_enabled_default = False
+
+    @property
+    def native_value(self) -> float | str | None:
+        """Return the number, if it has one in the unit that the user chose: 0 kWh/100km has none in km/kWh."""
+        value, native, shown = self._attr_native_value, self._attr_native_unit_of_measurement, self.unit_of_measurement
+        if value is None or shown == native or (converter := UNIT_CONVERTERS.get(self.device_class)) is None:
+            return value
+        try:
+            converted = converter.converter_factory(native, shown)(float(value))
+        except (ArithmeticError, TypeError):
+            return None
+        return value if math.isfinite(converted) else None
 
     def take(self, leaf: Leaf) -> bool:
         """Take a number, and follow its unit when that is another than before."""
