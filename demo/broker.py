@@ -9,20 +9,17 @@ from importlib.util import find_spec
 import os
 from pathlib import Path
 import shutil
-import signal
 import subprocess
 import sys
-from tempfile import TemporaryDirectory
-from typing import Self
 
-from .process import LOOPBACK, Child, StartError, free_port, signals_held, wait_for_port
+from .process import LOOPBACK, Part, StartError, free_port, wait_for_port
 
 STARTS_WITHIN = 10.0  # seconds; it takes 0.1
 SYSTEM_PATHS = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")  # often missing from a plain user's PATH
 
 
-class Broker:
-    """A broker in a `with` block: it runs inside, and leaves nothing behind."""
+class Broker(Part):
+    """A broker in a `with` block, always on the same port."""
 
     host = LOOPBACK
 
@@ -42,13 +39,10 @@ class Broker:
             persistent: Whether retained messages outlive a restart.
             settings: Further lines for mosquitto.conf.
         """
-        with signals_held():
-            self._folder = TemporaryDirectory(prefix="site_devices-broker-", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name)
+        super().__init__("broker")
         self.log = self.folder / "broker.log"
         self.port = free_port()
         self.users = dict(users or {})
-        self._child: Child | None = None
         if program := _find("mosquitto"):
             self.name = "Mosquitto"
             self.protocol = "5"
@@ -62,60 +56,17 @@ class Broker:
         else:
             raise StartError("There is no MQTT broker here: install Mosquitto, or the Python package iotcore.")
 
-    def __enter__(self) -> Self:
-        """Start the broker."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the broker and remove its folder."""
-        self.close()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the process lives; a frozen one does, too."""
-        return self._child is not None and self._child.exit_code is None
-
     def start(self) -> None:
-        """Start it, always on the same port; harmless if it runs."""
-        if self.is_running:
-            return
-        self._child = Child(self._command, log=self.log)
-        wait_for_port(self.port, self._child, name=self.name, log=self.log, within=STARTS_WITHIN)
-
-    def stop(self) -> None:
-        """End it as a system does: clients see their connection closed."""
-        if self._child:
-            self._child.stop()
-            self._child = None
-
-    def kill(self) -> None:
-        """End it at once, as a crash does."""
-        if self._child:
-            self._child.kill()
-            self._child = None
-
-    def freeze(self) -> None:
-        """Let it hang: connections stay open, and nothing is answered."""
-        if self._child:
-            self._child.send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen one go on."""
-        if self._child:
-            self._child.send(signal.SIGCONT)
+        """Start it and wait until it takes connections; harmless if it runs."""
+        if not self.is_running:
+            child = self._run(self._command, log=self.log)
+            wait_for_port(self.port, child, name=self.name, log=self.log, within=STARTS_WITHIN)
 
     def connections(self, client_id: str) -> int | None:
         """How often a client has connected so far; None if this broker keeps no log of it."""
         if self.name != "Mosquitto":
             return None
         return self.log.read_text(encoding="utf-8", errors="replace").count(f" as {client_id} (")
-
-    def close(self) -> None:
-        """Stop it and remove its folder."""
-        with signals_held():
-            self.stop()
-            self._folder.cleanup()
 
     def _mosquitto_conf(self, acl: str | None, persistent: bool, settings: Sequence[str]) -> Path:
         lines = [f"listener {self.port} {self.host}", f"allow_anonymous {'false' if self.users else 'true'}"]

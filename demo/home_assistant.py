@@ -9,26 +9,22 @@ from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
-import signal
-from tempfile import TemporaryDirectory
 import time
-from typing import Any, Self
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import unquote
 from urllib.request import Request, urlopen
 
 from . import seed
-from .process import LOOPBACK, Child, StartError, free_port, signals_held, tail
+from .process import LOOPBACK, Child, Part, StartError, free_port, tail
 from .websocket import ask
 
 ROOT = Path(__file__).resolve().parents[1]
 STARTS_WITHIN = 180.0  # seconds; 3 once everything is compiled, far more on the first start of a slow machine
-STOPS_WITHIN = 120.0  # seconds; it takes 2, with 1,000 devices' history to be written far more
-CLOSES_WITHIN = 10.0  # seconds; what it would still save is about to be removed
 
 
-class HomeAssistant:
-    """A Home Assistant in a `with` block: it runs inside, and leaves nothing behind."""
+class HomeAssistant(Part):
+    """A Home Assistant in a `with` block, with one configuration for as many starts as are asked for."""
 
     def __init__(
         self,
@@ -48,30 +44,13 @@ class HomeAssistant:
         """
         if not python.exists():
             raise StartError(f"There is no {python}. Run scripts/setup first.")
-        with signals_held():
-            self._folder = TemporaryDirectory(prefix="site_devices-ha-", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name)
+        super().__init__("ha")
         self.log = self.folder / "home-assistant.log"
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.token = seed.access_token()
         self._python = python
-        self._child: Child | None = None
         seed.write(self.folder, port=self.port, entries=entries, components=components, language=language)
-
-    def __enter__(self) -> Self:
-        """Start it and wait until it runs."""
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it and remove its folder."""
-        self.close()
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the process lives."""
-        return self._child is not None and self._child.exit_code is None
 
     def start(self) -> None:
         """Start it and wait until it runs; harmless if it does."""
@@ -84,36 +63,7 @@ class HomeAssistant:
         # -P: else the components of the folder that we are in would come before those that were asked for.
         command = [str(self._python), "-P", "-m", "homeassistant", "-c", str(self.folder), "--skip-pip"]
         command += ["--log-file", str(self.log), "--log-no-color"]
-        self._child = Child(command, log=self.folder / "output.log", environment=environment)
-        self._wait_until_running(self._child)
-
-    def stop(self, within: float = STOPS_WITHIN) -> int:
-        """End it as a system does, saving what it knows; returns the exit code (0 if all went well)."""
-        code = self._child.stop(within) if self._child else 0
-        self._child = None
-        return code
-
-    def kill(self) -> None:
-        """End it at once, as a power cut does."""
-        if self._child:
-            self._child.kill()
-            self._child = None
-
-    def freeze(self) -> None:
-        """Let it hang: connections stay open, and nothing is answered."""
-        if self._child:
-            self._child.send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen one go on."""
-        if self._child:
-            self._child.send(signal.SIGCONT)
-
-    def close(self) -> None:
-        """Stop it and remove its folder."""
-        with signals_held():
-            self.stop(CLOSES_WITHIN)
-            self._folder.cleanup()
+        self._wait_until_running(self._run(command, log=self.folder / "output.log", environment=environment))
 
     def get(self, path: str) -> Any:
         """Ask its REST interface: `get("/api/states")`."""

@@ -1,9 +1,11 @@
 """A child process that never outlives us. Standard library only.
 
 In: a command. Out: its process group, started, watched and ended, whatever happens in between: the end of a `with`
-block, an error, Ctrl-C, SIGTERM, the end of the interpreter, and, where `setpriv` is at hand, a SIGKILL of ours.
+block, an error, Ctrl-C, SIGTERM, the end of the interpreter, and, where `setpriv` is at hand, a SIGKILL of ours. `Part`
+joins one to a folder, which is gone afterwards as well, but for the SIGKILL.
 """
 
+from abc import ABC, abstractmethod
 import atexit
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,12 +16,16 @@ import shutil
 import signal
 import socket
 import subprocess
+from tempfile import TemporaryDirectory
 import threading
 import time
 from types import FrameType
+from typing import Self
 
 LOOPBACK = "127.0.0.1"
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPS_WITHIN = 120.0  # seconds; Home Assistant takes 2, with 1,000 devices' history to be written far more
+CLOSES_WITHIN = 10.0  # seconds; what it would still save is about to be removed
 IMPATIENCE = 3.0  # seconds in which several signals are one: a second Ctrl-C must not break into the clean-up
 
 
@@ -31,10 +37,9 @@ class Child:
     """One process in a group of its own, so that Ctrl-C in a terminal reaches us first, and its children go with it."""
 
     def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Start the process; what it prints is appended to `log`."""
+        """Start the process; what it prints is appended to `log`. It ends with the thread that starts it, at the latest."""
         with signals_held(), log.open("ab") as output:
-            # Bound to the life of the thread that starts it: only the main thread is sure to last.
-            setpriv = shutil.which("setpriv") if threading.current_thread() is threading.main_thread() else None
+            setpriv = shutil.which("setpriv")
             prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
             self._process = subprocess.Popen(
                 [*prefix, *command],
@@ -61,7 +66,7 @@ class Child:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def stop(self, within: float = 10.0) -> int:
+    def stop(self, within: float = CLOSES_WITHIN) -> int:
         """Ask it to end, and kill it if it takes longer; returns the exit code."""
         self.send(signal.SIGCONT)
         self._process.terminate()
@@ -75,6 +80,72 @@ class Child:
             self.send(signal.SIGKILL)
         atexit.unregister(self.kill)
         return self._process.wait()
+
+
+class Part(ABC):
+    """One process and its folder, in a `with` block: it runs inside, and nothing is left behind."""
+
+    def __init__(self, name: str) -> None:
+        """Make the folder; nothing runs before `start`."""
+        with signals_held():
+            self._folder = TemporaryDirectory(prefix=f"site_devices-{name}-", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        """Start it and wait until it can be used."""
+        try:
+            self.start()
+        except BaseException:  # a signal as well
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it and remove its folder."""
+        self.close()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives; a frozen one does, too."""
+        return self._child is not None and self._child.exit_code is None
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it can be used; harmless if it runs."""
+
+    def stop(self, within: float = STOPS_WITHIN) -> int:
+        """End it as a system does, saving what it knows; returns the exit code (0 if all went well)."""
+        code = self._child.stop(within) if self._child else 0
+        self._child = None
+        return code
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        if self._child:
+            self._child.kill()
+            self._child = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections stay open, and nothing is answered."""
+        if self._child:
+            self._child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        if self._child:
+            self._child.send(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Stop it and remove its folder."""
+        with signals_held():
+            self.stop(CLOSES_WITHIN)
+            self._folder.cleanup()
+
+    def _run(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Child:
+        with signals_held():  # else one could come before we know whom to stop
+            self._child = Child(command, log=log, environment=environment)
+        return self._child
 
 
 def _group_exists(group: int) -> bool:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from demo.process import Child, StartError, free_port, signals_held, tail, wait_for_port
+from demo.process import Child, Part, StartError, free_port, signals_held, tail, wait_for_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,15 +80,19 @@ def test_its_children_go_with_it(log: Path) -> None:
     wait_for(lambda: not is_alive(grandchild))
 
 
+@pytest.mark.parametrize("thread", [False, True])
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_it_ends_with_us(end: signal.Signals, tmp_path: Path, log: Path) -> None:
+def test_it_ends_with_us(end: signal.Signals, thread: bool, tmp_path: Path, log: Path) -> None:
     pid_file = tmp_path / "pid"
     program = f"""
-        import pathlib, sys, time
+        import pathlib, sys, threading, time
         from demo.process import Child, exit_on_signals
         exit_on_signals()
-        child = Child([sys.executable, "-c", "import time; time.sleep(60)"], log=pathlib.Path({str(log)!r}))
-        pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
+        def start():
+            child = Child([sys.executable, "-c", "import time; time.sleep(60)"], log=pathlib.Path({str(log)!r}))
+            pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
+            time.sleep(60)
+        threading.Thread(target=start, daemon=True).start() if {thread} else start()
         time.sleep(60)
     """
     ours = subprocess.Popen(python(program), cwd=ROOT)
@@ -98,6 +102,22 @@ def test_it_ends_with_us(end: signal.Signals, tmp_path: Path, log: Path) -> None
     ours.send_signal(end)
     assert ours.wait(10) == (-end if end is signal.SIGKILL else 128 + end)
     wait_for(lambda: not is_alive(child))
+
+
+class Endless(Part):
+    """Starts, and is never ready."""
+
+    def start(self) -> None:
+        self.pid = self._run(SLEEPER, log=self.folder / "log").pid
+        raise StartError
+
+
+def test_a_part_that_did_not_start_leaves_nothing_behind() -> None:
+    part = Endless("test")
+    with pytest.raises(StartError), part:
+        pass
+    assert not is_alive(part.pid)
+    assert not part.folder.exists()
 
 
 def test_an_impatient_ctrl_c_does_not_break_into_the_clean_up(tmp_path: Path) -> None:
