@@ -10,7 +10,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
 from homeassistant.components.mqtt.models import DATA_MQTT
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -88,6 +88,12 @@ def entity_state(
     """Return the state of the entity with a unique id below the site."""
     entity_id = er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{site}/{unique_id}")
     return hass.states.get(entity_id) if entity_id else None
+
+
+def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None = "TEST123") -> dr.DeviceEntry:
+    """Return the page of a device, or (None) the site's."""
+    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return next(device for device in pages if device.serial_number == serial)
 
 
 def connectivity(hass: HomeAssistant, device: str = "datalogger/TEST123", site: str = SITE) -> str | None:

@@ -28,6 +28,7 @@ from . import (
     entity_state,
     heartbeat,
     lose_connection,
+    page,
     publish,
     regain_connection,
     setup_site,
@@ -136,10 +137,7 @@ async def test_each_leaf_is_an_entity_of_its_device(hass: HomeAssistant) -> None
     await report(hass, {"relay": False, "level": 3}, "output")
     assert shown(hass, "in/temperature", "in/mode", "in/phase.l1", "out/level") == ["21.5", "auto", "230", "3"]
     assert shown(hass, "in/door", "out/relay", platform="binary_sensor") == ["on", "off"]
-    names = {
-        hass.states.get(entity).attributes["friendly_name"]  # type: ignore[union-attr]
-        for entity in hass.states.async_entity_ids()
-    }
+    names = {hass.states.get(entity).attributes["friendly_name"] for entity in hass.states.async_entity_ids()}
     assert {"monstro/1 phase l1", "monstro/1 Output relay", "monstro/1 Output level", "monstro/1 mode"} <= names
     devices = dr.async_entries_for_config_entry(
         dr.async_get(hass), hass.config_entries.async_entries(DOMAIN)[0].entry_id
@@ -644,12 +642,9 @@ async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: Frozen
     await report(hass, {"x": 1, "y": 1})
     er.async_get(hass).async_remove(entity_id(hass, "in/x"))
     await advance(hass, freezer, 31)
-    (record,) = entry.runtime_data.fleet.records.values()
-    devices = dr.async_get(hass)
-    device = devices.async_get(entry.runtime_data.pages.device_id(record))
-    assert device
+    device = page(hass, entry)
     assert await async_remove_config_entry_device(hass, entry, device)
-    devices.async_remove_device(device.id)
+    dr.async_get(hass).async_remove_device(device.id)
     await settle(hass)
     assert data_entities(hass, entry) == 0
     await heartbeat(hass)

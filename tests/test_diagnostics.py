@@ -21,17 +21,11 @@ from custom_components.site_devices.diagnostics import (
     async_get_device_diagnostics,
 )
 
-from . import advance, heartbeat, lose_connection, publish, setup_site
+from . import advance, heartbeat, lose_connection, page, publish, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 SECRETS = ("TEST123", "SECRET", "ab/c", "ab%2Fc")
-
-
-def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> dr.DeviceEntry:
-    """Return the page of a device, or (None) the site's."""
-    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return next(device for device in pages if device.serial_number == serial)
 
 
 async def of_site(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
@@ -181,7 +175,7 @@ async def test_no_serial_is_in_a_download(
     entry = await setup_site(hass)
     await heartbeat(hass, "datalogger/TEST123/SECRET", "ab/c")
     # alive at two addresses, and full of itself
-    said = {"name": "I am test123", "manufacturer": "TEST123 Ltd", "hw_version": "SECRET-TEST123"}
+    said: dict[str, Any] = {"name": "I am test123", "manufacturer": "TEST123 Ltd", "hw_version": "SECRET-TEST123"}
     for address in ("monstro/SECRET", "TEST123/1", "monstro/SECRET", "TEST123/1"):
         await heartbeat(hass, f"datalogger/{address}", "TEST123", **said)
         await heartbeat(hass, "datalogger/monstro/9", "SECRET")

@@ -6,17 +6,10 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from . import advance, heartbeat, setup_site
+from . import advance, heartbeat, page, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
-
-
-def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None = "TEST123") -> dr.DeviceEntry:
-    """Return the page of a device, or (None) the site's."""
-    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return next(device for device in pages if device.serial_number == serial)
 
 
 def writes(hass: HomeAssistant) -> list[str]:

@@ -12,15 +12,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
 
-from . import advance, connectivity, heartbeat, publish, setup_site
+from . import advance, connectivity, heartbeat, page, publish, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker")
-
-
-def page(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> dr.DeviceEntry:
-    """Return the page of a device, or (None) the site's."""
-    pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return next(device for device in pages if device.serial_number == serial)
 
 
 async def delete(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> None:
