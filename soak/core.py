@@ -34,10 +34,7 @@ from homeassistant.helpers import (
     restore_state as rs,
 )
 from homeassistant.helpers.json import json_bytes
-from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
-    MockConfigEntry,
-    async_test_home_assistant,
-)
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_test_home_assistant
 
 import custom_components.site_devices  # noqa: F401  # the test package has a `custom_components` of its own
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN

@@ -16,7 +16,7 @@ from typing import Any
 from homeassistant.components.mqtt.models import DATA_MQTT
 from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.fleet import DeviceRecord

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
-from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_USER
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_USER, ConfigFlowResult
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowHandler, FlowResultType, InvalidData
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 _TICK = 0.5  # seconds; twice as often as the progress bar needs
 
-type Flow = dict[str, Any]
+type Flow = ConfigFlowResult
 
 
 async def start(hass: HomeAssistant) -> Flow:
@@ -57,6 +57,11 @@ async def show(hass: HomeAssistant, flow: Flow) -> Flow:
 def current(hass: HomeAssistant, flow: Flow) -> Flow:
     """Return the page that the dialog shows by itself."""
     return hass.config_entries.flow.async_get(flow["flow_id"])
+
+
+def heard_sites(flow: Flow) -> list[str]:
+    """Return the rows in which the page shows the sites that were heard."""
+    return (flow["description_placeholders"] or {})["sites"].splitlines()
 
 
 def subscribed(hass: HomeAssistant) -> list[str]:
@@ -193,7 +198,7 @@ async def test_a_hostile_site_name_is_shown_as_it_is(hass: HomeAssistant, freeze
     await heartbeat(hass, site="![x](http:evil.example)|<img src=x>")
     await heartbeat(hass, site="www.evil.example *b* `c`")
     flow = await listen(hass, freezer, flow)
-    assert flow["description_placeholders"]["sites"].split("\n") == [
+    assert heard_sites(flow) == [
         r"| \!\[x\](http:evil.example)\|\<img src=x\> | 1 |",
         r"| www\.evil.example \*b\* \`c\` | 1 |",
     ]
@@ -209,8 +214,7 @@ async def test_of_many_sites_the_largest_are_offered(hass: HomeAssistant, freeze
         await heartbeat(hass, site=f"site {number:02}")
     await heartbeat(hass, serial="another", site="site 20")
     flow = await listen(hass, freezer, flow)
-    rows = flow["description_placeholders"]["sites"].splitlines()
-    assert rows == ["| site 20 | 2 |", *(f"| site {number:02} | 1 |" for number in range(19))]
+    assert heard_sites(flow) == ["| site 20 | 2 |", *(f"| site {number:02} | 1 |" for number in range(19))]
 
 
 @pytest.mark.usefixtures("broker")

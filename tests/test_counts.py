@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 import json
+from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -50,7 +51,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def timers(hass: HomeAssistant) -> Counter[str]:
     """Count what waits in the loop because of us, by what it will do."""
-    callbacks = [timer._callback for timer in hass.loop._scheduled if not timer.cancelled()]
+    waiting = [timer for timer in hass.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+    callbacks = [timer._callback for timer in waiting]
     owners = [getattr(callback, "__self__", None) for callback in callbacks]
     return Counter(
         callback.__qualname__
@@ -71,7 +73,7 @@ class Written:
         self._patch = patch.object(StateMachine, "async_set_internal", autospec=True, side_effect=self._set)
         self._really = StateMachine.async_set_internal
 
-    def _set(self, machine, entity_id, *args, **kwargs):
+    def _set(self, machine: StateMachine, entity_id: str, *args: Any, **kwargs: Any) -> None:
         self.entities[entity_id] += 1
         self._really(machine, entity_id, *args, **kwargs)
 

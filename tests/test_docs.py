@@ -9,7 +9,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 import pytest
@@ -179,7 +179,7 @@ def test_actions_in_the_pages_can_be_called(page: Path) -> None:
     for block in blocks(page.read_text(encoding="utf-8")):
         if not block.text.startswith("action: site_devices."):
             continue
-        action = parse_yaml(block.text)
+        action: Any = parse_yaml(block.text)
         service = fields[action["action"].removeprefix("site_devices.")]
         needed = {name for name, field in service["fields"].items() if field.get("required")}
         assert needed <= action["data"].keys() <= service["fields"].keys()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
@@ -15,7 +17,7 @@ def test_without_any_the_defaults_hold() -> None:
 
 
 def test_an_entry_stores_them_by_name() -> None:
-    stored = {
+    stored: dict[str, Any] = {
         "offline_after": 60, "new_devices": "ignore", "max_devices": 5, "data_entities": False, "data_interval": 10,
     }  # fmt: skip
     options = SiteOptions.of(MockConfigEntry(domain=DOMAIN, options=stored))

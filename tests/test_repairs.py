@@ -415,7 +415,7 @@ async def test_ignoring_one_is_not_ignoring_the_next(hass: HomeAssistant, freeze
     await advance(hass, freezer, 31)
     await beat_for(hass, freezer, 180, serial="NEXT")
     asked = [issue for issue in issues(hass, entry).values() if not issue.dismissed_version]
-    assert [issue.translation_placeholders["new"] for issue in asked] == ["NEXT"]
+    assert [(issue.translation_placeholders or {})["new"] for issue in asked] == ["NEXT"]
 
 
 async def test_the_new_serial_goes_on_as_the_old_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -41,7 +42,7 @@ def sensor(hass: HomeAssistant, key: str = "x") -> State:
     return state
 
 
-def is_now(hass: HomeAssistant, key: str = "x") -> tuple[str | None, ...]:
+def is_now(hass: HomeAssistant, key: str = "x") -> tuple[Any, ...]:
     """Return value, unit, device class and state class of a sensor."""
     state = sensor(hass, key)
     names = ("unit_of_measurement", "device_class", "state_class")
@@ -232,7 +233,8 @@ async def test_a_battery_shows_its_tenths_of_a_volt(hass: HomeAssistant) -> None
     def digits() -> object:
         entity = er.async_get(hass).async_get(sensor(hass).entity_id)
         assert entity
-        return entity.options.get("sensor", {}).get("suggested_display_precision")
+        options: Mapping[str, Any] = entity.options.get("sensor", {})
+        return options.get("suggested_display_precision")
 
     for unit, shown in (("V", 1), ("Hz", 2), ("bananas", None), ("V", 1)):
         await report(hass, x=quantity(12.84, unit))
@@ -297,8 +299,9 @@ async def test_only_a_boolean_is_a_boolean_again(
 
 
 async def test_what_was_never_heard_is_unknown(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
-    data = {"in/n": ["number", "V", False], "in/t": ["text", None, False], "in/gone": ["number", None, True]}
-    await stored_site(hass, hass_storage, data | {"in/b": ["boolean", None, False]})
+    data: dict[str, list[Any]] = {"in/n": ["number", "V", False], "in/t": ["text", None, False]}
+    data |= {"in/b": ["boolean", None, False], "in/gone": ["number", None, True]}
+    await stored_site(hass, hass_storage, data)
     assert [sensor(hass, key).state for key in ("n", "t")] == ["unknown"] * 2
     found = entity_state(hass, f"{A}/in/b")
     assert found

@@ -30,6 +30,7 @@ import voluptuous as vol
 
 from custom_components.site_devices import compat, services
 from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.fleet import DeviceRecord
 
 from . import advance, connectivity, entity_state, heartbeat, lose_connection, publish, regain_connection, setup_site
 
@@ -40,12 +41,14 @@ DAY = 86_400
 
 async def act(hass: HomeAssistant, action: str, context: Context | None = None, **data: Any) -> dict[str, Any]:
     """Call an action; return its answer."""
-    answer = await hass.services.async_call(DOMAIN, action, data, blocking=True, context=context, return_response=True)
+    answer: Any = await hass.services.async_call(
+        DOMAIN, action, data, blocking=True, context=context, return_response=True
+    )
     await hass.async_block_till_done()
     return answer
 
 
-async def refusal(hass: HomeAssistant, action: str, **data: Any) -> tuple[str, str]:
+async def refusal(hass: HomeAssistant, action: str, **data: Any) -> tuple[str | None, str]:
     """Call an action that refuses; return the key of the reason, and the reason itself."""
     with pytest.raises(ServiceValidationError) as refused:
         await act(hass, action, **data)
@@ -174,8 +177,8 @@ async def test_an_area_may_hold_other_things(hass: HomeAssistant, by: str) -> No
     ids = {page(hass, "A").id, page(hass, "sito_001").id, foreign_page(hass).id}
     for device_id in ids:
         dr.async_get(hass).async_update_device(device_id, area_id=area.id)
-    target = {"area_id": area.id, "floor_id": floor.floor_id}[by]
-    answer = await act(hass, "set_deadline", **{by: target}, seconds=60)
+    target: dict[str, Any] = {by: {"area_id": area.id, "floor_id": floor.floor_id}[by]}
+    answer = await act(hass, "set_deadline", **target, seconds=60)
     assert [device["serial"] for device in answer["devices"]] == ["A"]
     assert deadlines(entry) == {"A": 60, "B": None, "G": None}
 
@@ -305,7 +308,7 @@ async def test_only_what_was_silent_for_longer_goes(hass: HomeAssistant, freezer
     answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"hours": 36})
     assert answer["count"] == 1
     (gone,) = answer["devices"]
-    assert dt_util.parse_datetime(gone.pop("last_heartbeat")) - heard < timedelta(seconds=1)
+    assert dt_util.parse_datetime(gone.pop("last_heartbeat"), raise_on_error=True) - heard < timedelta(seconds=1)
     assert gone == {"name": "monstro/1", "serial": "A", "device_id": device_id}
     assert pages(hass, entry) == {"B", "G"}
     assert connectivity(hass, "datalogger/A") is None
@@ -497,7 +500,12 @@ async def test_many_do_not_hold_the_loop(hass: HomeAssistant, freezer: FrozenDat
     left_at: list[int] = []
     site = entry.runtime_data
     remove = site.async_remove
-    site.async_remove = lambda record: (left_at.append(turns), remove(record))
+
+    def remove_one(record: DeviceRecord) -> None:
+        left_at.append(turns)
+        remove(record)
+
+    site.async_remove = remove_one
     stop = hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, deleted)
     answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
     stop()

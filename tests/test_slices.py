@@ -32,7 +32,7 @@ async def test_all_come_in_order_and_the_loop_turns_after_each_slice() -> None:
 
 
 async def test_what_is_done_within_a_slice_is_done_at_once() -> None:
-    called = []
+    called: list[bool] = []
     asyncio.get_running_loop().call_soon(called.append, True)
     assert [item async for item in in_slices("abc")] == ["a", "b", "c"]
     assert not called

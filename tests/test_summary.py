@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
@@ -72,7 +72,7 @@ async def test_counts_change_once_a_second_at_most(hass: HomeAssistant, freezer:
     written: list[str] = []
 
     @callback
-    def state_changed(event: object) -> None:
+    def state_changed(event: Event[EventStateChangedData]) -> None:
         if event.data["entity_id"] == "sensor.sito_001_devices_online":
             written.append(event.data["new_state"].state)
 

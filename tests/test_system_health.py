@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import get_system_health_info
+from pytest_homeassistant_custom_component.common import MockConfigEntry, get_system_health_info
 
 from custom_components.site_devices.const import DOMAIN
 
@@ -75,7 +75,7 @@ async def test_without_a_connection(hass: HomeAssistant) -> None:
 
 async def test_without_mqtt(hass: HomeAssistant) -> None:
     await setup_site(hass)
-    (mqtt,) = hass.config_entries.async_entries("mqtt")
+    mqtt: MockConfigEntry = hass.config_entries.async_entries("mqtt")[0]
     mqtt.mock_state(hass, ConfigEntryState.NOT_LOADED)
     assert (await health(hass))["mqtt_connected"] is False
     mqtt.mock_state(hass, ConfigEntryState.LOADED)

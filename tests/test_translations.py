@@ -98,7 +98,8 @@ def test_every_error_has_its_text_and_all_that_it_names() -> None:
             named = {keyword.arg: keyword.value for keyword in call.keywords}
             if isinstance(call.func, ast.Name) and call.func.id == "_error":  # the actions' own
                 (key,) = call.args
-                raised.setdefault(key.value, set()).update(filter(None, named))
+                assert isinstance(key, ast.Constant)
+                raised.setdefault(str(key.value), set()).update(filter(None, named))
             elif "translation_domain" in named and isinstance(named["translation_key"], ast.Constant):
                 given = named.get("translation_placeholders")
                 names = {name.value for name in given.keys} if isinstance(given, ast.Dict) else set()

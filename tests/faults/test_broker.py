@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from functools import partial
 import json
 from pathlib import Path
 import shutil
@@ -155,7 +156,7 @@ def wall_clock_moved() -> Figures:
                     with shift.open("r+b") as file:
                         file.write(struct.pack("=q", move))
                     off = entities[device.serial]
-                    until(lambda off=off: watch.of(off))
+                    until(partial(watch.of, off))
                     silent_since = stack.fleet.book.last_heartbeat[device.serial].monotonic
                     delays.append(watch.of(off)[0].at - silent_since)
                     heard = next(one for one in diagnostics(stack)["devices"] if one["online"])["last_heartbeat"]

@@ -144,7 +144,11 @@ def unwritable() -> Figures:
                 gone, other = next(serials), next(serials)
                 with fault(disk) as why:
                     stack.fleet.silence(gone)
-                    until(lambda why=why: [line for line in complaints(stack) if why in line])
+
+                    def told(why: str = why) -> bool:
+                        return any(why in line for line in complaints(stack))
+
+                    until(told)
                     until(lambda: diagnostics(stack)["counts"]["online"] == len(entities) - 1)
                     assert len(stored(stack)) == len(entities)  # the last good one
                 assert not [line for line in complaints(stack) if "custom_components" in line]  # Home Assistant's own

@@ -96,4 +96,4 @@ async def test_a_site_is_found_when_only_its_own_topics_may_be_read(
     flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
 
     assert flow["step_id"] == "heard"
-    assert flow["description_placeholders"]["sites"] == f"| {SITE} | 1 |"
+    assert (flow["description_placeholders"] or {})["sites"] == f"| {SITE} | 1 |"

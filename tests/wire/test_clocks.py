@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 import time
 
 from homeassistant.core import HomeAssistant
@@ -24,7 +25,7 @@ async def test_a_wall_clock_that_jumps_by_an_hour_or_a_day_flips_nobody(
     hass: HomeAssistant,
     devices: Devices,
     monkeypatch: pytest.MonkeyPatch,
-    record_property: pytest.RecordProperty,
+    record_property: Callable[[str, object], None],
 ) -> None:
     offset = 0
     real = time.time

@@ -8,13 +8,12 @@ import subprocess
 import sys
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.site_devices.const import DOMAIN
 from demo.broker import Broker
-from tests import SITE, connectivity, setup_site
+from tests import connectivity, entity_state, setup_site
 from tests.checkout import ROOT
 from tests.test_docs import blocks
 
@@ -52,11 +51,9 @@ async def test_the_client_is_a_device_until_it_is_switched_off(
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
 
     await until(lambda: connectivity(hass) == "on")
-    temperature = f"{SITE}/datalogger/TEST123/in/temperature"
-    await until(lambda: er.async_get(hass).async_get_entity_id("sensor", DOMAIN, temperature))
-    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, temperature)
-    await until(lambda: (state := hass.states.get(entity_id)) and state.state == "21.5")
-    assert hass.states.get(entity_id).attributes["device_class"] == "temperature"
+    temperature = "datalogger/TEST123/in/temperature"
+    await until(lambda: (state := entity_state(hass, temperature, "sensor")) and state.state == "21.5")
+    assert entity_state(hass, temperature, "sensor").attributes["device_class"] == "temperature"
     pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     assert {(page.serial_number, page.sw_version) for page in pages} >= {("TEST123", "1.0.0")}
 

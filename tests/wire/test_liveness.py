@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 import time
 
 from homeassistant.components import mqtt
@@ -33,7 +34,7 @@ async def setup_both(hass: HomeAssistant, devices: Devices, offline_after: float
 
 
 async def test_a_device_is_on_with_its_heartbeat_and_off_after_its_deadline(
-    hass: HomeAssistant, devices: Devices, record_property: pytest.RecordProperty
+    hass: HomeAssistant, devices: Devices, record_property: Callable[[str, object], None]
 ) -> None:
     entry = await setup_both(hass, devices, 5)
     history = History(hass)
@@ -123,7 +124,7 @@ async def test_two_sites_know_nothing_of_each_other(hass: HomeAssistant, devices
 
 
 async def test_hundreds_that_appear_and_fall_silent_at_once_are_all_on_and_all_off(
-    hass: HomeAssistant, devices: Devices, record_property: pytest.RecordProperty
+    hass: HomeAssistant, devices: Devices, record_property: Callable[[str, object], None]
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": 120})
     devices.alive.add(ALIVE)
