@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 import json
 import logging
+import pkgutil
 import time
 from typing import Any
 from unittest.mock import patch
@@ -378,6 +379,70 @@ async def test_what_happens_while_its_entities_are_being_unloaded_is_left_for_th
     assert await hass.config_entries.async_setup(entry.entry_id)
     await beat(hass, B, C)
     assert states(hass, A, B, C) == ["on", "on", "on"]
+
+
+async def test_what_the_user_does_while_its_entities_are_being_unloaded_is_kept_and_starts_nothing(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    await beat(hass, A)
+    site: Site = entry.runtime_data
+    unload = hass.config_entries.async_unload_platforms
+
+    async def busy(*args: Any) -> bool:
+        hass.config_entries.async_update_entry(entry, options={"offline_after": 10})
+        site.async_set_offline_after([site.fleet.records[A]], 60)
+        assert timers(hass) == []
+        site.async_set_monitoring(False)
+        site.async_set_monitoring(True)
+        assert timers(hass) == []
+        site.async_set_monitoring(False)
+        return await unload(*args)
+
+    with patch.object(hass.config_entries, "async_unload_platforms", busy):
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    assert timers(hass) == []
+    await advance(hass, freezer, 61)
+    assert site.fleet.records[A].online
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    state = hass.states.get("switch.sito_001_monitoring")
+    assert state
+    assert state.state == "off"
+    assert entry.runtime_data.fleet.records[A].offline_after == 60
+
+
+async def test_a_deleted_sites_file_does_not_come_back(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    site: Site = entry.runtime_data
+    save = site._store._store.async_save
+
+    async def busy(data: dict[str, Any]) -> None:
+        await save(data)
+        site.async_set_monitoring(False)
+
+    with patch.object(site._store._store, "async_save", busy):
+        assert await hass.config_entries.async_remove(entry.entry_id)
+    await advance(hass, freezer, 11)
+    assert f"{DOMAIN}.{entry.entry_id}" not in hass_storage
+
+
+@pytest.mark.parametrize("moment", ["storage.SiteStore.async_load", "site.Site.async_start"])
+async def test_options_that_are_set_while_it_is_being_set_up_are_applied(hass: HomeAssistant, moment: str) -> None:
+    entry = MockConfigEntry(domain=DOMAIN, title=SITE, unique_id=SITE, data={CONF_SITE_CODE: SITE})
+    entry.add_to_hass(hass)
+    where = f"custom_components.site_devices.{moment}"
+    go_on = pkgutil.resolve_name(where)
+
+    async def busy(*args: Any) -> Any:
+        hass.config_entries.async_update_entry(entry, options={"offline_after": 10, "max_devices": 7})
+        return await go_on(*args)
+
+    with patch(where, busy):
+        assert await hass.config_entries.async_setup(entry.entry_id)
+    fleet = entry.runtime_data.fleet
+    assert (fleet.offline_after, fleet.max_devices) == (10, 7)
 
 
 async def test_when_home_assistant_stops_nothing_flips_any_more_and_all_is_saved(

@@ -40,17 +40,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
     """
     if not mqtt_is_loaded(hass):
         raise _mqtt_not_loaded()
-    site = Site(hass, entry)
+    entry.runtime_data = site = Site(hass, entry)
+    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
     await site.async_load()
-    entry.runtime_data = site
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     try:
         await site.async_start()
     except HomeAssistantError as err:
-        await site.async_stop()
-        await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+        await async_unload_entry(hass, entry)
         raise _mqtt_not_loaded() from err
-    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
     return True
 
 
@@ -59,8 +57,11 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
     site = entry.runtime_data
     site.events.async_flush()  # while there is an entity to tell of them
     # before the platforms go one by one: what came up then would get entities that nobody unloads
-    await site.async_stop()
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    site.async_stop()
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    # after: until then the user could still turn the switch
+    await site.async_save()
+    return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:

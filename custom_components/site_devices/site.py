@@ -125,11 +125,26 @@ class Site:
         await self.subscription.async_start([f"{self.code}/datalogger/+/+/+", f"{self.code}/gateway/+/+"])
         await self._echo.async_start()
 
-    async def async_stop(self) -> None:
-        """Hear, time and tell nothing any more, and save."""
-        self._silence()
+    @callback
+    def async_stop(self) -> None:
+        """Hear, time and tell nothing any more."""
+        self.subscription.async_stop()
+        self._echo.async_stop()
+        self.fleet.pause()
+        self._deadlines.async_stop()
+        self._arrivals.async_stop()
+        self.data.async_stop()
+        self.summary.async_stop()
+        self.events.async_drop()
+        self.listeners.async_stop()
         self.issues.async_stop()
-        await self._store.async_save(self.fleet)
+        self.log.minute_over()
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+
+    async def async_save(self) -> None:
+        """Save for the last time."""
+        await self._store.async_close(self.fleet)
 
     @callback
     def async_apply_options(self) -> None:
@@ -330,18 +345,5 @@ class Site:
 
     @callback
     def _home_assistant_stops(self, _event: Event) -> None:
-        self._silence()
+        self.async_stop()
         self._store.async_schedule_final_save(self.fleet)
-
-    def _silence(self) -> None:
-        self.subscription.async_stop()
-        self._echo.async_stop()
-        self._deadlines.async_stop()
-        self._arrivals.async_stop()
-        self.data.async_stop()
-        self.summary.async_stop()
-        self.events.async_drop()
-        self.listeners.async_stop()
-        self.log.minute_over()
-        while self._unsubscribe:
-            self._unsubscribe.pop()()

@@ -113,8 +113,9 @@ class SiteStore:
         """Save with the last things that Home Assistant does before it stops."""
         self._store.async_delay_save(self._snapshot(fleet), 0)
 
-    async def async_save(self, fleet: Fleet) -> None:
-        """Save now."""
+    async def async_close(self, fleet: Fleet) -> None:
+        """Save now, and no more: whatever came later would overwrite what the next run saves, or a deleted file."""
+        self._pending = True
         await self._store.async_save(self._data(fleet))
 
     async def async_remove(self) -> None:

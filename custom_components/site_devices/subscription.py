@@ -69,7 +69,7 @@ class Subscription:
     @property
     def listening(self) -> bool:
         """Tell whether a device that lives would be heard."""
-        return self.connected and self._subscribed and self._started
+        return self.connected and self._subscribed and self._started and not self.closed
 
     async def async_start(self, topics: list[str]) -> None:
         """Subscribe.
