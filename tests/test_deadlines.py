@@ -169,6 +169,9 @@ def test_without_anybody_online_nothing_is_armed(loop: SlowMotion, site: Clockwo
     loop.run(40)
     assert site.offline
     assert loop.timers() == []
+    site.echo()
+    assert loop.timers() == []
+    assert not loop._ready
 
 
 def test_a_shorter_deadline_of_a_newcomer_goes_first(loop: SlowMotion, site: Clockwork) -> None:
@@ -224,6 +227,19 @@ def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: Sl
     site.timer.async_arm()
     loop.run(100)
     assert site.offline == {"A": at(1029 + OFFLINE_AFTER)}
+
+
+def test_who_comes_after_a_pause_that_nobody_outlived_gets_a_timer(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    site.fleet.pause()
+    site.timer.async_arm()
+    site.fleet.remove("gateway/A")
+    loop.run(10)
+    site.fleet.resume(loop.time())
+    site.timer.async_arm()
+    site.beat("B")
+    loop.run(100)
+    assert site.offline == {"B": at(40)}
 
 
 # Nobody is called offline before what had arrived was read
@@ -623,6 +639,18 @@ def test_an_echo_while_others_flip_disturbs_nobody(loop: SlowMotion, site: Clock
     site.beat("A", "B")
     loop.run(40)
     assert site.offline == {"A": at(30), "B": at(30)}
+
+
+def test_an_echo_while_others_flip_does_not_let_them_flip_after_the_end(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        site.echo()
+        loop.call_soon(site.timer.async_stop)
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B", "C")
+    loop.run(100)
+    assert list(site.offline) == ["A"]
 
 
 # The end
