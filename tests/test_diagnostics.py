@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
 import json
 import logging
 from typing import Any
@@ -20,6 +21,7 @@ from custom_components.site_devices.diagnostics import (
     async_get_config_entry_diagnostics,
     async_get_device_diagnostics,
 )
+from custom_components.site_devices.fleet import DeviceRecord
 
 from . import advance, heartbeat, lose_connection, page, publish, setup_site
 
@@ -220,3 +222,18 @@ async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatc
     hass.loop.call_soon(turn)
     assert len((await of_site(hass, entry))["devices"]) == 5
     assert turns >= 5
+
+
+async def test_a_site_that_is_unloaded_meanwhile_is_told_as_it_was(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+
+    async def in_slices(records: Iterable[DeviceRecord]) -> AsyncIterator[DeviceRecord]:
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        for record in records:
+            yield record
+
+    monkeypatch.setattr("custom_components.site_devices.diagnostics.in_slices", in_slices)
+    assert (await of_site(hass, entry))["counts"]["known"] == 1

@@ -28,7 +28,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SiteDev
     site = entry.runtime_data
     redaction = Redaction(site.fleet.records.values())
     devices = [_device(hass, site, record, redaction) async for record in in_slices(redaction.records)]
-    return {**_site(hass, entry, redaction), "devices": devices}
+    return {**_site(hass, entry, site, redaction), "devices": devices}
 
 
 async def async_get_device_diagnostics(
@@ -41,7 +41,7 @@ async def async_get_device_diagnostics(
     redaction = Redaction(site.fleet.records.values())
     record = site.pages.record(device.id)  # none: the site's own page, or one of a device that is known no more
     devices = [_device(hass, site, record, redaction)] if record else []
-    return {**_site(hass, entry, redaction), "devices": devices}
+    return {**_site(hass, entry, site, redaction), "devices": devices}
 
 
 def _unloaded(entry: SiteDevicesConfigEntry) -> dict[str, Any]:
@@ -50,8 +50,8 @@ def _unloaded(entry: SiteDevicesConfigEntry) -> dict[str, Any]:
 
 
 @callback
-def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, redaction: Redaction) -> dict[str, Any]:
-    site = entry.runtime_data
+def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, site: Site, redaction: Redaction) -> dict[str, Any]:
+    """Return what is known of a site, which its entry may have unloaded meanwhile."""
     fleet, subscription = site.fleet, site.subscription
     heard = fleet.last_heartbeat()
     return {
