@@ -67,6 +67,12 @@ async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: 
     await hass.async_block_till_done()
 
 
+def subscribed(hass: HomeAssistant) -> list[str]:
+    """Return the topics that Home Assistant is subscribed to."""
+    client = hass.data[DATA_MQTT].client
+    return sorted(subscription.topic for subscription in getattr(client, "_mock_wraps", client).subscriptions)
+
+
 def lose_connection(hass: HomeAssistant) -> None:
     """Let the connection to the broker break."""
     _set_connected(hass, False)

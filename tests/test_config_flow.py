@@ -20,7 +20,7 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 from custom_components.site_devices.config_flow import LISTEN_SECONDS
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 
-from . import SITE, advance, heartbeat, publish, setup_site
+from . import SITE, advance, heartbeat, publish, setup_site, subscribed
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -64,11 +64,9 @@ def heard_sites(flow: Flow) -> list[str]:
     return (flow["description_placeholders"] or {})["sites"].splitlines()
 
 
-def subscribed(hass: HomeAssistant) -> list[str]:
+def listening_to(hass: HomeAssistant) -> list[str]:
     """Return what Home Assistant is subscribed to for us."""
-    client = hass.data["mqtt"].client
-    topics = (subscription.topic for subscription in getattr(client, "_mock_wraps", client).subscriptions)
-    return sorted(topic for topic in topics if "datalogger" in topic or "gateway" in topic)
+    return [topic for topic in subscribed(hass) if "datalogger" in topic or "gateway" in topic]
 
 
 def lose_connection(hass: HomeAssistant, broker: MqttMockHAClient) -> None:
@@ -87,7 +85,7 @@ async def test_a_site_that_was_heard_is_chosen(hass: HomeAssistant, freezer: Fro
     assert flow["type"] is FlowResultType.SHOW_PROGRESS
     assert flow["step_id"] == flow["progress_action"] == "listen"
     assert flow["description_placeholders"] == {"seconds": "15"}
-    assert subscribed(hass) == ["+/datalogger/+/+/heartbeat", "+/gateway/+/heartbeat"]
+    assert listening_to(hass) == ["+/datalogger/+/+/heartbeat", "+/gateway/+/heartbeat"]
 
     await heartbeat(hass, "datalogger/monstro/1", "A")
     await heartbeat(hass, "datalogger/monstro/1", "A")
@@ -95,7 +93,7 @@ async def test_a_site_that_was_heard_is_chosen(hass: HomeAssistant, freezer: Fro
     await heartbeat(hass, "gateway/1", "A")
     await heartbeat(hass, "gateway/1", "G", site="sito_000")
     flow = await listen(hass, freezer, flow)
-    assert subscribed(hass) == []
+    assert listening_to(hass) == []
 
     assert flow["type"] is FlowResultType.MENU
     assert flow["step_id"] == "heard"
@@ -165,7 +163,7 @@ async def test_listening_again_adds_to_what_was_heard(hass: HomeAssistant, freez
     await heartbeat(hass, serial="B")
     flow = await listen(hass, freezer, flow)
     assert flow["description_placeholders"] == {"sites": "| sito_001 | 2 |"}
-    assert subscribed(hass) == []
+    assert listening_to(hass) == []
 
 
 @pytest.mark.usefixtures("broker")
@@ -246,7 +244,7 @@ async def test_only_sites_already_added_were_heard(hass: HomeAssistant, freezer:
 async def test_two_dialogs_at_once(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     """Both hear the same sites; what one has added the other one neither offers nor adds again."""
     one, other, late = await start(hass), await start(hass), await start(hass)
-    assert len(subscribed(hass)) == 2 * 3
+    assert len(listening_to(hass)) == 2 * 3
     await heartbeat(hass)
     for _ in range(int(LISTEN_SECONDS / _TICK)):
         await advance(hass, freezer, _TICK)
@@ -298,10 +296,10 @@ async def test_a_site_is_added_while_another_dialog_is_just_adding_it(
 @pytest.mark.usefixtures("broker")
 async def test_closing_the_dialog_ends_the_listening(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     flow = await start(hass)
-    assert len(subscribed(hass)) == 2
+    assert len(listening_to(hass)) == 2
     hass.config_entries.flow.async_abort(flow["flow_id"])
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert subscribed(hass) == []
+    assert listening_to(hass) == []
     await advance(hass, freezer, LISTEN_SECONDS)
     assert hass.config_entries.flow.async_progress() == []
 
@@ -318,7 +316,7 @@ async def test_home_assistant_stops_while_we_listen(hass: HomeAssistant, caplog:
     await start(hass)
     await hass.async_stop(force=True)
     assert "still running" not in caplog.text
-    assert subscribed(hass) == []
+    assert listening_to(hass) == []
 
 
 @pytest.mark.usefixtures("broker")

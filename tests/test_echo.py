@@ -14,7 +14,16 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 from custom_components.site_devices.echo import Echo
 
-from . import advance, connectivity, heartbeat, lose_connection, publish, regain_connection, setup_site
+from . import (
+    advance,
+    connectivity,
+    heartbeat,
+    lose_connection,
+    publish,
+    regain_connection,
+    setup_site,
+    subscribed,
+)
 
 pytestmark = pytest.mark.usefixtures("quiet", "broker")
 
@@ -126,10 +135,13 @@ async def test_a_stopped_one_asks_and_hears_nothing_more(hass: HomeAssistant, re
     entry = await setup_site(hass)
     heard: list[str] = []
     echo = Echo(hass, entry, lambda: heard.append("echo"))
+    others = subscribed(hass)
     await echo.async_start()
+    assert len(subscribed(hass)) == len(others) + 1
     echo._received(ReceiveMessage("", echo._payload, 0, False, "", 0.0))
     echo.async_stop()
     echo.async_stop()
+    assert subscribed(hass) == others
     echo._received(ReceiveMessage("", echo._payload, 0, False, "", 0.0))
     echo.async_ask()
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -12,9 +12,10 @@ from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
-from custom_components.site_devices.subscription import LOST_AFTER, Subscription
+from custom_components.site_devices.subscription import LOST_AFTER, Subscription, loss_noticed_within
 
 from . import advance, lose_connection, publish, regain_connection
 
@@ -149,6 +150,8 @@ async def test_a_connection_is_lost_after_a_minute(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, listener: Listener
 ) -> None:
     await listener.start()
+    await advance(hass, freezer, 61)
+    assert listener.lost == []
     lose_connection(hass)
     await advance(hass, freezer, 59.9)
     assert not listener.subscription.lost
@@ -205,6 +208,16 @@ async def test_what_is_known_is_shown_again_before_deadlines_run_again(
     regain_connection(hass)
     assert told == ["lost", "listening"]
     subscription.async_stop()
+
+
+@pytest.mark.parametrize(("entries", "seconds"), [([{}], 125), ([{"keepalive": 20}], 45), ([], 125)])
+def test_mqtt_itself_notices_a_loss_within_two_of_its_pings(
+    hass: HomeAssistant, entries: list[dict[str, int]], seconds: float
+) -> None:
+    """Without an entry that is loaded it is loading, perhaps: it connects before it is done."""
+    loaded = [MockConfigEntry(domain="mqtt", data=data) for data in entries]
+    with patch.object(hass.config_entries, "async_loaded_entries", return_value=loaded):
+        assert loss_noticed_within(hass) == seconds
 
 
 # The end
