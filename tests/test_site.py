@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, EVENT_HOMEASSISTANT_STARTED, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import EntityPlatform
@@ -56,6 +56,13 @@ def fire(hass: HomeAssistant, *numbers: int) -> None:
     for number in numbers:
         payload = json.dumps({"serial_number": f"T{number}"})
         async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/{number}/heartbeat", payload)
+
+
+def stored(hass_storage: dict[str, Any], entry: MockConfigEntry) -> dict[str, Any]:
+    """Return what stands on disk of the one device of a site."""
+    (device,) = hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]["devices"]
+    assert isinstance(device, dict)
+    return device
 
 
 def deadline_timers(hass: HomeAssistant, entry: MockConfigEntry) -> int:
@@ -463,17 +470,44 @@ async def test_when_home_assistant_stops_nothing_flips_any_more_and_all_is_saved
 async def test_the_last_heartbeats_are_saved_every_quarter_of_an_hour(
     hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
 ) -> None:
+    entry = await setup_site(hass, options={"offline_after": 3600})  # nothing flips, which would save as well
+    saved_in: dict[float, int] = {}
+    for minute in range(32):
+        await beat(hass, A)
+        await advance(hass, freezer, 60)
+        saved_in.setdefault(stored(hass_storage, entry)["last_heartbeat"], minute)
+    assert list(saved_in.values()) == [0, 15, 30]
+
+
+async def test_the_last_heartbeats_are_saved_when_home_assistant_stops(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
     entry = await setup_site(hass)
     await beat(hass, A)
-    for _ in range(16):
-        await advance(hass, freezer, 29)
-        await beat(hass, A)
-        await advance(hass, freezer, 29)
-        await beat(hass, A)
-        await advance(hass, freezer, 2)
-    (device,) = hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]["devices"]
-    age = entry.runtime_data.fleet.records[A].last_heartbeat - device["last_heartbeat"]
-    assert 0 < age < 120
+    await advance(hass, freezer, 20)
+    await beat(hass, A)
+    heard = entry.runtime_data.fleet.records[A].last_heartbeat
+    assert stored(hass_storage, entry)["last_heartbeat"] < heard
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+    assert stored(hass_storage, entry)["last_heartbeat"] == heard
+
+
+async def test_what_the_user_decides_is_saved_within_seconds(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass, options={"offline_after": 3600})
+    site: Site = entry.runtime_data
+    await beat(hass, A)
+    await advance(hass, freezer, 11)
+    assert "offline_after" not in stored(hass_storage, entry)
+    site.async_set_offline_after([site.fleet.records[A]], 60)
+    await advance(hass, freezer, 11)
+    assert stored(hass_storage, entry)["offline_after"] == 60
+    site.async_set_monitoring(False)
+    await advance(hass, freezer, 11)
+    assert hass_storage[f"{DOMAIN}.{entry.entry_id}"]["data"]["monitoring"] is False
 
 
 async def test_it_waits_for_mqtt(hass: HomeAssistant) -> None:
