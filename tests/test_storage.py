@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 import re
 from typing import Any
 from unittest.mock import patch
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -18,7 +20,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 from custom_components.site_devices.markdown import escape
 
-from . import SITE, connectivity, heartbeat
+from . import SITE, advance, connectivity, heartbeat, publish
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -80,6 +82,44 @@ async def test_what_is_good_is_used(hass: HomeAssistant, hass_storage: dict[str,
     await load(hass)
     assert connectivity(hass) == "off"
     assert list(file.parent.glob("*.corrupt.*")) == []
+
+
+async def test_all_that_is_known_of_a_device_is_stored_and_known_again(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await load(hass)
+    for address in ("monstro/1", "monstro/2") * 2:  # alive at two addresses
+        await heartbeat(hass, f"datalogger/{address}", timestamp="2025-10-17T10:00:00Z", name="Roof", model="M7")
+        await advance(hass, freezer, 1)
+    report = {"serial_number": "TEST123", "power": {"value": 5, "unit": "W"}, "state": "on"}
+    await publish(hass, f"{SITE}/datalogger/monstro/1/input", report)
+    site = entry.runtime_data
+    (record,) = site.fleet.records.values()
+    site.async_set_offline_after([record], 600)
+    stored_fields = [
+        field.name for field in fields(record) if field.name not in ("heard", "arrived", "moves", "rivals")
+    ]
+    known = {name: getattr(record, name) for name in stored_fields}
+    assert all(value for name, value in known.items() if name != "muted")  # there is something of each
+
+    await hass.config_entries.async_reload(entry.entry_id)
+    (again,) = entry.runtime_data.fleet.records.values()
+    assert again is not record
+    assert {name: getattr(again, name) for name in stored_fields} == known
+    assert list(again.rivals) == ["monstro/1", "monstro/2"]
+
+
+async def test_a_busy_site_is_saved_all_the_same(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    """Each new device asks for it, and Home Assistant would put it off each time."""
+    await load(hass)
+    for number in range(12):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
+        await advance(hass, freezer, 2)
+    assert len(hass_storage[KEY]["data"]["devices"]) > 5
+    await advance(hass, freezer, 10)
+    assert len(hass_storage[KEY]["data"]["devices"]) == 12
 
 
 async def test_a_file_from_before_it_named_its_site_is_used(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
