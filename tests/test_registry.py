@@ -6,6 +6,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from . import advance, heartbeat, page, setup_site
 
@@ -124,6 +125,27 @@ async def test_the_name_that_the_user_gave_stays(hass: HomeAssistant) -> None:
     await heartbeat(hass, name="Theirs")
     device = page(hass, entry)
     assert (device.name_by_user, device.area_id, device.name) == ("Mine", "hall", "Theirs")
+
+
+async def test_a_device_is_muted_while_the_user_has_its_own_page_disabled(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    (record,) = entry.runtime_data.fleet.records.values()
+    other = MockConfigEntry(domain="other")
+    other.add_to_hass(hass)
+    devices = dr.async_get(hass)
+    foreign = devices.async_get_or_create(config_entry_id=other.entry_id, identifiers={("other", "1")})
+    for device in (foreign, page(hass, entry, None), page(hass, entry)):
+        assert not record.muted
+        devices.async_update_device(device.id, disabled_by=dr.DeviceEntryDisabler.USER)
+        await hass.async_block_till_done()
+    assert record.muted
+    devices.async_update_device(device.id, name_by_user="Mine")
+    await hass.async_block_till_done()
+    assert record.muted
+    devices.async_update_device(device.id, disabled_by=None)
+    await hass.async_block_till_done()
+    assert not record.muted
 
 
 async def test_a_page_changed_while_its_site_was_not_loaded_is_brought_up_to_date(hass: HomeAssistant) -> None:
