@@ -42,13 +42,13 @@ class SiteIssues:
     @callback
     def async_set_conflicts(self, records: Sequence[DeviceRecord]) -> None:
         """Tell of serials that are alive at two addresses, or (none) that there are none."""
-        texts = [f"{escape(record.serial)} ({escape(', '.join(record.rivals or ()))})" for record in records]
+        texts = [f"{escape(record.serial)} ({', '.join(map(escape, record.rivals or ()))})" for record in records]
         self._set(CONFLICT, {"devices": _some(texts)} if records else None)
 
     @callback
     def async_set_data_limit(self, records: Sequence[DeviceRecord]) -> None:
         """Tell that some data of these devices has no entity, or (none) that all has."""
-        texts = [escape(str(record)) for record in records]
+        texts = [f"{escape(record.label)} ({escape(record.serial)})" for record in records]
         self._set(DATA_LIMIT, {"count": str(len(records)), "devices": _some(texts)} if records else None)
 
     @callback
@@ -82,7 +82,7 @@ class SiteIssues:
         self._replaced |= offered
         for key, (old, new) in offered.items():
             names = {"address": escape(old.address), "old": escape(old.serial), "new": escape(new.serial)}
-            names |= {"old_plain": old.serial, "new_plain": new.serial}  # where no Markdown is: titles, menus
+            names |= {"old_plain": old.serial, "new_plain": new.serial}
             data = {"old": old.key, "new": new.key}
             self._set(key, names, translation_key=REPLACED, fixable=True, data=data)
 
@@ -126,7 +126,12 @@ class SiteIssues:
             is_fixable=fixable,
             severity=ir.IssueSeverity.WARNING,
             translation_key=translation_key or key,
-            translation_placeholders={"site": escape(self._site_code), **placeholders},
+            # `…_plain` is for titles, where no Markdown is
+            translation_placeholders={
+                "site": escape(self._site_code),
+                "site_plain": self._site_code,
+                **placeholders,
+            },
         )
 
     def _id(self, key: str) -> str:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .user import User
 
 REPAIRS = {
-    "conflict": {"site": "twins"},
-    "data_limit": {"site": "meters"},
-    "device_limit": {"site": "crowd", "max_devices": "2"},
-    "replaced": {"site": "spares", "old_plain": "OLD-1", "new_plain": "NEW-1"},
-    "silent_site": {"site": "mute"},
+    "conflict": {"site_plain": "twins"},
+    "data_limit": {"site_plain": "meters"},
+    "device_limit": {"site_plain": "crowd", "max_devices": "2"},
+    "replaced": {"site_plain": "spares", "old_plain": "OLD-1", "new_plain": "NEW-1"},
+    "silent_site": {"site_plain": "mute"},
 }
 """What is in the title of each repair."""
 

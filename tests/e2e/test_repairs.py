@@ -44,7 +44,7 @@ def test_new_hardware_can_go_on_as_the_old_device(user: User, home: Home) -> Non
     user.open_repair("Has NEW-1 replaced OLD-1 on spares?")
     user.sees("NEW-1 can go on as the old device")
     user.look()
-    user.choose("Yes, NEW-1 goes on as the old device")
+    user.choose("Yes, the new device goes on as the old one")
     user.sees("The issue is repaired!")
     user.press("Finish")
     user.sees_no("Has NEW-1 replaced OLD-1")
