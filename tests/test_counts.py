@@ -13,14 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.mqtt.models import DATA_MQTT
 from homeassistant.core import HomeAssistant, StateMachine
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import SITE, advance, connectivity, setup_site
+from . import SITE, advance, connectivity, setup_site, subscribed
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -61,10 +60,6 @@ def timers(hass: HomeAssistant) -> Counter[str]:
     )
 
 
-def subscriptions(hass: HomeAssistant) -> int:
-    return len(hass.data[DATA_MQTT].client.subscriptions)
-
-
 class Written:
     """The states that are written within a block."""
 
@@ -97,11 +92,12 @@ async def fleet(hass: HomeAssistant, size: int, **options: object) -> None:
 
 async def test_no_device_has_a_subscription_of_its_own(hass: HomeAssistant) -> None:
     await setup_site(hass)
-    for_none = subscriptions(hass)
+    for_none = subscribed(hass)
+    assert f"{SITE}/gateway/+/+" in for_none
     beats(hass, MANY)
     reports(hass, MANY, 1)
     await until(lambda: connectivity(hass, f"datalogger/T{MANY - 1}") == "on")
-    assert subscriptions(hass) == for_none
+    assert subscribed(hass) == for_none
 
 
 @pytest.mark.parametrize("size", [FEW, MANY])
