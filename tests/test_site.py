@@ -17,6 +17,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE, EVENT_HOMEASSISTANT_STARTED, EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.entity_platform import EntityPlatform
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
@@ -184,13 +185,16 @@ async def test_a_timer_that_comes_late_flips_only_who_was_silent_for_a_whole_dea
     assert states(hass, A, B) == ["off", "off"]
 
 
-async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant) -> None:
+async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     await setup_site(hass)
     with patch("custom_components.site_devices.site.time.time", return_value=time.time() + 1e6):
         await beat(hass, A)
     with patch("custom_components.site_devices.site.time.time", return_value=1000.0):
-        await beat(hass, A, B)
-    assert states(hass, A, B) == ["on", "on"]
+        await beat(hass, B)
+        await advance(hass, freezer, 29.9)
+        assert states(hass, A, B) == ["on", "on"]
+        await advance(hass, freezer, 0.2)
+        assert states(hass, A, B) == ["off", "off"]
 
 
 # Options
@@ -391,13 +395,13 @@ async def test_what_happens_while_its_entities_are_being_unloaded_is_left_for_th
 async def test_what_the_user_does_while_its_entities_are_being_unloaded_is_kept_and_starts_nothing(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await beat(hass, A)
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await beat(hass, A, B)
     site: Site = entry.runtime_data
     unload = hass.config_entries.async_unload_platforms
 
     async def busy(*args: Any) -> bool:
-        hass.config_entries.async_update_entry(entry, options={"offline_after": 10})
+        hass.config_entries.async_update_entry(entry, options={"max_devices": 1, "offline_after": 10})
         site.async_set_offline_after([site.fleet.records[A]], 60)
         assert timers(hass) == []
         site.async_set_monitoring(False)
@@ -409,6 +413,7 @@ async def test_what_the_user_does_while_its_entities_are_being_unloaded_is_kept_
     with patch.object(hass.config_entries, "async_unload_platforms", busy):
         assert await hass.config_entries.async_unload(entry.entry_id)
     assert timers(hass) == []
+    assert not [domain for domain, _ in ir.async_get(hass).issues if domain == DOMAIN]
     await advance(hass, freezer, 61)
     assert site.fleet.records[A].online
     assert await hass.config_entries.async_setup(entry.entry_id)
