@@ -13,7 +13,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from . import advance, connectivity, entity_state, heartbeat, lose_connection, regain_connection, setup_site
+from . import advance, connectivity, entity_state, heartbeat, lose_connection, page, regain_connection, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -228,14 +228,9 @@ async def test_a_muted_device_is_in_no_event(
     await heartbeat(hass, "datalogger/monstro/2", "MUTED")
     await advance(hass, freezer, 16)
     happened.clear()
-    devices = dr.async_get(hass)
-    (muted,) = (
-        device
-        for device in dr.async_entries_for_config_entry(devices, entry.entry_id)
-        if device.serial_number == "MUTED"
-    )
     await advance(hass, freezer, 15)  # both fall silent; one is muted while the window is open
-    devices.async_update_device(muted.id, disabled_by=dr.DeviceEntryDisabler.USER)
+    muted = page(hass, entry, "MUTED")
+    dr.async_get(hass).async_update_device(muted.id, disabled_by=dr.DeviceEntryDisabler.USER)
     await hass.async_block_till_done()
     await advance(hass, freezer, 16)
     (outage,) = happened

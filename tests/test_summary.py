@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import advance, connectivity, entity_state, heartbeat, lose_connection, setup_site
+from . import advance, connectivity, entity_state, heartbeat, lose_connection, page, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -117,13 +117,8 @@ async def test_a_muted_device_is_in_no_count_and_no_problem(
     entry = await setup_site(hass)
     await heartbeat(hass)
     await heartbeat(hass, "gateway/1", "GATE")
-    devices = dr.async_get(hass)
-    page = next(
-        device
-        for device in dr.async_entries_for_config_entry(devices, entry.entry_id)
-        if device.serial_number == "TEST123"
-    )
-    devices.async_update_device(page.id, disabled_by=dr.DeviceEntryDisabler.USER)
+    devices, muted = dr.async_get(hass), page(hass, entry)
+    devices.async_update_device(muted.id, disabled_by=dr.DeviceEntryDisabler.USER)
     await hass.async_block_till_done()
     await advance(hass, freezer, 20)
     await heartbeat(hass, "gateway/1", "GATE")
@@ -136,7 +131,7 @@ async def test_a_muted_device_is_in_no_count_and_no_problem(
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert counts(hass) == ("1", "1", "0")
-    devices.async_update_device(page.id, disabled_by=None)
+    devices.async_update_device(muted.id, disabled_by=None)
     await hass.async_block_till_done()
     await advance(hass, freezer, 1)
     assert counts(hass) == ("2", "1", "1")
@@ -150,13 +145,7 @@ async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
     """Later ends bring a deleted device back disabled, as it was; that is known only when its page is made."""
     entry = await setup_site(hass)
     await heartbeat(hass)
-    devices = dr.async_get(hass)
-
-    def page() -> dr.DeviceEntry:
-        pages = dr.async_entries_for_config_entry(devices, entry.entry_id)
-        return next(page for page in pages if page.serial_number == "TEST123")
-
-    devices.async_update_device(page().id, disabled_by=dr.DeviceEntryDisabler.USER)
+    dr.async_get(hass).async_update_device(page(hass, entry).id, disabled_by=dr.DeviceEntryDisabler.USER)
     await hass.async_block_till_done()
     await advance(hass, freezer, 31)
     site = entry.runtime_data
@@ -172,5 +161,5 @@ async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
     await hass.async_block_till_done()
     for _ in range(3):
         await advance(hass, freezer, 1)
-    known = "2" if page().disabled_by is None else "1"
+    known = "2" if page(hass, entry).disabled_by is None else "1"
     assert counts(hass) == (known, known, "0")
