@@ -20,6 +20,7 @@ from .process import LOOPBACK, Child, Part, StartError, free_port, tail
 from .websocket import ask
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHON = ROOT / ".venv/demo/bin/python"
 STARTS_WITHIN = 180.0  # seconds; 3 once everything is compiled, far more on the first start of a slow machine
 
 
@@ -30,7 +31,7 @@ class HomeAssistant(Part):
         self,
         entries: Sequence[seed.Entry],
         *,
-        python: Path = ROOT / ".venv/demo/bin/python",
+        python: Path = PYTHON,
         components: Path = ROOT / "custom_components",
         language: str = "en",
     ) -> None:
@@ -85,9 +86,26 @@ class HomeAssistant(Part):
         """The entities of one key, such as "connectivity", by category and serial number of their device."""
         return device_entities(self.ask("config/entity_registry/list"), site, key)
 
+    def diagnostics(self, site: str) -> dict[str, Any]:
+        """What a user would download as the diagnostics of a site."""
+        entry_id = seed.site_entry(site)["entry_id"]
+        data = self.get(f"/api/diagnostics/config_entry/{entry_id}")["data"]
+        assert isinstance(data, dict)
+        return data
+
     def log_text(self) -> str:
         """What it has logged since its last start."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def complaints(self) -> list[str]:
+        """What its log says of the integration at warning or above, tracebacks that go through it included."""
+        return [
+            line
+            for line in self.log_text().splitlines()
+            if "site_devices" in line.replace("/site_devices-", "")  # our folders are called so, too
+            and (" ERROR " in line or " WARNING " in line or line.startswith("  File "))
+            and "We found a custom integration" not in line
+        ]
 
     def _request(self, path: str, data: dict[str, Any] | None) -> Any:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}

@@ -35,6 +35,7 @@ homeassistant:
 automation: !include automations.yaml
 frontend:
 config:
+diagnostics:
 history:
 logbook:
 my:

@@ -1,6 +1,6 @@
 """Broker, Home Assistant and fleet, started in order and ended in the opposite one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from simulator.connection import Connection
-from simulator.devices import make_devices
+from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
 from . import seed
 from .broker import Broker
-from .home_assistant import ROOT, HomeAssistant
+from .home_assistant import PYTHON, ROOT, HomeAssistant
 from .process import StartError, tail
 
 SITE = "sito_001"
@@ -43,30 +43,48 @@ def _quiet(text: str) -> None:
 
 @contextmanager
 def running_stack(
+    devices: Sequence[Device] | None = None,
     *,
-    dataloggers: int = 20,
-    gateways: int = 2,
     interval: float = 10.0,
     data_every: int = 3,
+    silent: Iterable[str] = (),
+    login: tuple[str, str] | None = None,
     sites: Mapping[str, Mapping[str, Any]] = MappingProxyType({SITE: {}}),
+    python: Path = PYTHON,
     components: Path = ROOT / "custom_components",
     language: str = "en",
     say: Callable[[str], None] = _quiet,
 ) -> Iterator[Stack]:
     """Run the stack for the length of a `with` block.
 
-    The fleet is that of `SITE`; `sites` are all that are set up, each with its options. `say` hears of each step, the
-    rest is as in the parts.
+    Args:
+        devices: The fleet; if not given, twenty dataloggers and two gateways of `SITE`.
+        interval: Seconds between two heartbeats of a device.
+        data_every: As in `Fleet`.
+        silent: The serials that send nothing yet.
+        login: User and password of everybody; without, nobody needs one.
+        sites: All that are set up, each with its options.
+        python: As in `HomeAssistant`, like the two after it.
+        components: The folder of custom components.
+        language: That of the names it gives to entities.
+        say: Hears of each step.
     """
-    devices = make_devices(SITE, dataloggers=dataloggers, gateways=gateways)
-    with Broker() as broker:
+    devices = make_devices(SITE, dataloggers=20, gateways=2) if devices is None else devices
+    user, password = login or (None, None)
+    with Broker(users=dict([login]) if login else None) as broker:
         say(f"MQTT broker ({broker.name}) runs on {broker.host}:{broker.port}")
-        with Connection(broker.host, broker.port, client_id="simulator") as connection:
+        with Connection(
+            broker.host, broker.port, username=user, password=password, client_id="simulator"
+        ) as connection:
             fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
-            mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol)
+            fleet.silence(*silent)
+            mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol, username=user, password=password)
             say("Home Assistant starts; the very first time takes a minute")
             entries = [mqtt, *(seed.site_entry(site, **options) for site, options in sites.items())]
-            with fleet, HomeAssistant(entries, components=components, language=language) as home_assistant:
+            with (
+                fleet,
+                HomeAssistant(entries, python=python, components=components, language=language) as home_assistant,
+            ):
                 say(f"Home Assistant runs on {home_assistant.url}")
                 _require_loaded(home_assistant)
                 yield Stack(broker, home_assistant, connection, fleet)

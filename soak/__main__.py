@@ -23,6 +23,7 @@ PARTS: dict[str, tuple[str, dict[str, int], str]] = {
     ),
     "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
     "life-cycle": ("life_cycle:life_cycle", {"turns": 200}, "entries that come and go, 200 times each"),
+    "kills": ("kills:kills", {"times": 20}, "Home Assistant killed 20 times while devices come, move and fall silent"),
     "endurance": ("endurance:endurance", {"hours": 24, "devices": 1_000}, "a day of a thousand devices in minutes"),
     "bridge": ("bridge:recommended", {}, "a field site's bridge is cut, with the settings that we recommend"),
     "groups": ("groups:groups", {}, "one broker, two Home Assistants with a thousand devices, recorders on PostgreSQL"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
 import logging
+import signal
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
@@ -14,6 +15,12 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 # the test package has a `custom_components` of its own: ours must be the one that is found
 import custom_components.site_devices  # noqa: F401
+
+
+def pytest_configure() -> None:
+    """Let what ends a run end it as Ctrl-C does: else brokers, Home Assistants and folders would be left behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture

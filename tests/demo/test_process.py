@@ -26,8 +26,8 @@ def is_alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def wait_for(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+def wait_for(reached: Callable[[], bool], within: float = 10) -> None:
+    deadline = time.monotonic() + within
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -142,6 +142,40 @@ def test_an_impatient_ctrl_c_does_not_break_into_the_clean_up(tmp_path: Path) ->
     ours.send_signal(signal.SIGTERM)
     assert ours.wait(10) == 128 + signal.SIGINT
     assert (tmp_path / "cleaned").exists()
+
+
+def test_a_test_run_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    pid_file, temporary = tmp_path / "pid", tmp_path / "temporary"
+    temporary.mkdir()
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_configure")
+    test = tmp_path / "test_endless.py"
+    test.write_text(
+        textwrap.dedent(f"""
+        import pathlib, sys, time
+        from demo.process import Part
+        class Sleeper(Part):
+            def start(self):
+                child = self._run([sys.executable, "-c", "import time; time.sleep(60)"], log=self.folder / "log")
+                pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
+        def test():
+            with Sleeper("test"):
+                while True:
+                    time.sleep(0.01)
+        """)
+    )
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "no:cacheprovider", str(test)]
+    ours = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    wait_for(lambda: pid_file.exists() and pid_file.read_text() != "", within=40)
+    ours.send_signal(signal.SIGTERM)
+    assert ours.wait(10) == pytest.ExitCode.INTERRUPTED
+    assert not is_alive(int(pid_file.read_text()))
+    assert not list(temporary.glob("site_devices-*"))
 
 
 def test_a_held_signal_comes_later() -> None:

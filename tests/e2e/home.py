@@ -14,7 +14,7 @@ from typing import Any
 
 from demo.home_assistant import ROOT
 from demo.stack import SITE, Stack, running_stack
-from simulator.devices import Device
+from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
 PATIENCE = 30.0  # seconds; generous, since a busy machine is no bug
@@ -103,8 +103,7 @@ class Home:
 def running_home(folder: Path, language: str = "en") -> Iterator[Home]:
     """Run it for the length of a `with` block; the language is that of the names of entities."""
     with running_stack(
-        dataloggers=4,
-        gateways=2,
+        make_devices(SITE, dataloggers=4, gateways=2),
         interval=1.0,
         sites=SITES,
         components=_impatient_components(folder),

@@ -34,7 +34,8 @@ def main() -> None:
     exit_on_signals()
     IMAGES.mkdir(parents=True, exist_ok=True)
     sites = {SITE: {}, REPLACED: {"offline_after": 5}}
-    with running_stack(dataloggers=12, gateways=2, interval=2.0, sites=sites) as stack, running_browser() as browser:
+    devices = make_devices(SITE, dataloggers=12, gateways=2)
+    with running_stack(devices, interval=2.0, sites=sites) as stack, running_browser() as browser:
         home = Home(stack)
         spares = [
             Device(site=REPLACED, address="datalogger/monstro/4", serial=serial)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 import importlib.util
-from pathlib import Path
 import shutil
 import sys
 import threading
@@ -19,18 +18,13 @@ import aiohttp
 import pytest
 import pytest_socket
 
-from demo import seed
-from demo.broker import SYSTEM_PATHS, Broker
+from demo.broker import SYSTEM_PATHS
 from demo.home_assistant import ROOT, HomeAssistant
-from demo.stack import Stack
+from demo.stack import Stack, running_stack
 from demo.websocket import connect
-from simulator.connection import Connection
 from simulator.devices import Device, make_devices
-from simulator.fleet import Fleet
+from soak.waiting import PATIENCE, interrupted, until
 from tests import SITE
-
-PATIENCE = 60.0  # seconds; generous, since a busy machine is no bug
-POLL = 0.2
 
 has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
 has_demo = (ROOT / ".venv/demo/ready").exists() and bool(importlib.util.find_spec("bcrypt"))
@@ -97,65 +91,24 @@ class Watch:
                 self.changes.append(Change(time.monotonic(), event["entity_id"], *states))
 
 
-@contextmanager
 def running(
-    devices: Sequence[Device] | None = None,
-    *,
-    site: str = SITE,
-    options: Mapping[str, Any] | None = None,
-    interval: float = 10.0,
-    data_every: int = 0,
-    silent: Iterable[str] = (),
-    login: tuple[str, str] | None = None,
-    acl: str | None = None,
-    persistent: bool = False,
-    mqtt: Mapping[str, Any] | None = None,
-    components: Any = ROOT / "custom_components",
-    python: Path = ROOT / ".venv/demo/bin/python",
-) -> Iterator[Stack]:
-    """Run broker, fleet and Home Assistant for the length of a `with` block.
+    devices: Sequence[Device] | None = None, *, options: Mapping[str, Any] | None = None, **more: Any
+) -> AbstractContextManager[Stack]:
+    """Run a stack with one site for the length of a `with` block; three dataloggers and a gateway if no fleet is given.
 
     Args:
-        devices: The fleet; three dataloggers and a gateway if not given.
-        site: The code of the one site.
+        devices: The fleet.
         options: Those of the site's entry.
-        interval: Seconds between two heartbeats of a device.
-        data_every: As in `Fleet`.
-        silent: The serials that send nothing yet.
-        login: User and password of everybody; without, nobody needs one.
-        acl: The broker's access list.
-        persistent: Whether the broker's retained messages outlive it.
-        mqtt: Further data of the MQTT entry, such as `{"keepalive": 15}`.
-        components: The folder of custom components.
-        python: The interpreter that has Home Assistant.
+        more: As in `running_stack`.
 
     """
-    devices = make_devices(site, dataloggers=3, gateways=1) if devices is None else devices
-    user, password = login or (None, None)
-    users = {user: password} if user and password else None
-    site_entry = seed.site_entry(site)
-    site_entry["options"] = dict(options or {})
-    with (
-        Broker(users=users, acl=acl, persistent=persistent) as broker,
-        Connection(broker.host, broker.port, username=user, password=password, client_id="simulator") as connection,
-    ):
-        mqtt_entry = seed.mqtt_entry(broker.host, broker.port, username=user, password=password)
-        mqtt_entry["data"].update(mqtt or {})
-        fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
-        fleet.silence(*silent)
-        home_assistant = HomeAssistant([mqtt_entry, site_entry], components=components, python=python)
-        with (home_assistant.folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
-            configuration.write("diagnostics:\n")
-        with fleet, home_assistant:
-            yield Stack(broker, home_assistant, connection, fleet)
+    devices = make_devices(SITE, dataloggers=3, gateways=1) if devices is None else devices
+    return running_stack(devices, data_every=0, sites={SITE: options or {}}, **more)
 
 
-def diagnostics(stack: Stack, site: str = SITE) -> dict[str, Any]:
+def diagnostics(stack: Stack) -> dict[str, Any]:
     """Return the diagnostics of the site."""
-    entry_id = seed.site_entry(site)["entry_id"]
-    data = stack.home_assistant.get(f"/api/diagnostics/config_entry/{entry_id}")["data"]
-    assert isinstance(data, dict)
-    return data
+    return stack.home_assistant.diagnostics(SITE)
 
 
 def heard_since(stack: Stack, moment: datetime) -> int:
@@ -171,13 +124,21 @@ type Scenario = Callable[[], Figures]
 def side_by_side(scenarios: Mapping[str, Scenario]) -> dict[str, Future[Figures]]:
     """Let several faults happen at once, each with a stack of its own, and return what came of each."""
     pytest_socket.enable_socket()
+    interrupted.clear()
     with ThreadPoolExecutor() as pool:
-        return {name: pool.submit(scenario) for name, scenario in scenarios.items()}
+        outcomes = {name: pool.submit(scenario) for name, scenario in scenarios.items()}
+        try:
+            wait(outcomes.values())
+        except BaseException:  # the run is interrupted, or the test's time is over
+            interrupted.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return outcomes
 
 
-def connectivity(stack: Stack, site: str = SITE) -> dict[str, str]:
+def connectivity(stack: Stack) -> dict[str, str]:
     """Return the connectivity entities by serial number."""
-    return {serial: id_ for (_, serial), id_ in stack.home_assistant.entity_ids(site, "connectivity").items()}
+    return {serial: id_ for (_, serial), id_ in stack.home_assistant.entity_ids(SITE, "connectivity").items()}
 
 
 def wait_until_all(stack: Stack, state: str = "on", *, within: float = PATIENCE) -> dict[str, str]:
@@ -195,23 +156,3 @@ def wait_until_all(stack: Stack, state: str = "on", *, within: float = PATIENCE)
 
     until(reached, within=within)
     return found
-
-
-def until(condition: Callable[[], Any], *, within: float = PATIENCE, poll: float = POLL) -> float:
-    """Wait until something has come about; return how many seconds that took."""
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() < begun + within, "it has not come about"
-        time.sleep(poll)
-    return time.monotonic() - begun
-
-
-def complaints(stack: Stack) -> list[str]:
-    """Return what Home Assistant's log says of us at warning or above, tracebacks that go through us included."""
-    return [
-        line
-        for line in stack.home_assistant.log_text().splitlines()
-        if "site_devices" in line.replace("/site_devices-", "")  # the folder that all of it happens in
-        and (" ERROR " in line or " WARNING " in line or line.startswith("  File "))
-        and "We found a custom integration" not in line
-    ]

@@ -1,8 +1,33 @@
-"""What the fault tests share: the figures that they record are printed at the end of the run."""
+"""What the fault tests share: those of a module happen side by side, and the figures are printed at the end of the run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future
+
 import pytest
+
+from . import Figures, side_by_side
+
+
+@pytest.fixture(scope="module")
+def outcomes(request: pytest.FixtureRequest) -> dict[str, Future[Figures]]:
+    """Let all faults of the module happen whose tests are to run."""
+    items = [item for item in request.session.items if item.path == request.path]
+    wanted = {item.callspec.params["outcome"] for item in items if isinstance(item, pytest.Function)}
+    return side_by_side({name: happen for name, happen in request.module.SCENARIOS.items() if name in wanted})
+
+
+@pytest.fixture
+def outcome(
+    request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]], record_property: Callable[[str, object], None]
+) -> Figures:
+    """Return what came of one of them; its figures are printed."""
+    figures = outcomes[request.param].result()
+    for what, figure in figures.items():
+        if isinstance(figure, int | float | str | tuple):
+            record_property(what, figure)
+    return figures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

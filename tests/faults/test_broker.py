@@ -6,8 +6,6 @@ came of each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 import json
@@ -23,19 +21,17 @@ import pytest
 from demo.home_assistant import ROOT
 from demo.stack import Stack
 from simulator.devices import make_devices
+from soak.waiting import pause, until
 from tests import SITE
 
 from . import (
     Figures,
     Scenario,
     Watch,
-    complaints,
     diagnostics,
     heard_since,
     needs_processes,
     running,
-    side_by_side,
-    until,
     wait_until_all,
 )
 
@@ -59,24 +55,24 @@ def broker_killed(away: float) -> Scenario:
         with running(make_devices(SITE, dataloggers=900, gateways=100)) as stack:
             entities = wait_until_all(stack, within=150)
             until(lambda: stack.home_assistant.states()[EVENTS]["state"] != "unknown")
-            time.sleep(16)  # what was discovered is told
+            pause(16)  # what was discovered is told
             before = connections(stack)
             with Watch(stack.home_assistant) as watch:
                 killed = time.monotonic()
                 stack.broker.kill()
-                time.sleep(away)
+                pause(away)
                 stack.broker.start()
                 until(lambda: min(now - then for now, then in zip(connections(stack), before, strict=True)) > 0)
                 back, reconnected = datetime.now(UTC), time.monotonic() - killed
                 current = until(lambda: heard_since(stack, back) == len(entities), poll=1)
-                time.sleep(2)
+                pause(2)
             return {
                 "states": watch.states(entities.values()),
                 "events": len(watch.of(EVENTS)),
                 "s to the later reconnect": round(reconnected, 1),
                 "s from there to all current": round(current, 1),
                 "online": diagnostics(stack)["counts"]["online"],
-                "complaints": complaints(stack),
+                "complaints": stack.home_assistant.complaints(),
             }
 
     return scenario
@@ -88,12 +84,12 @@ def broker_frozen() -> Figures:
         entities = wait_until_all(stack, within=150)
         dead = next(iter(entities))
         until(lambda: diagnostics(stack)["mqtt"]["echo"])
-        time.sleep(16)
+        pause(16)
         with Watch(stack.home_assistant) as watch:
             stack.broker.freeze()
-            time.sleep(60)
+            pause(60)
             stack.broker.thaw()
-            time.sleep(25)
+            pause(25)
             frozen = {"states": watch.states(entities.values()), "events": len(watch.of(EVENTS))}
             stack.fleet.silence(dead)
             until(lambda: watch.of(entities[dead]))
@@ -108,7 +104,7 @@ def broker_frozen() -> Figures:
             "s to off of a silent site": f"{min(delays):.2f} to {max(delays):.2f}",
             "delays": [one, *delays],
             "connections": connections(stack)[0],
-            "complaints": complaints(stack),
+            "complaints": stack.home_assistant.complaints(),
         }
 
 
@@ -116,18 +112,18 @@ def home_assistant_frozen() -> Figures:
     """Stop Home Assistant's process for a minute."""
     with running(make_devices(SITE, dataloggers=90, gateways=10)) as stack:
         entities = wait_until_all(stack, within=150)
-        time.sleep(16)
+        pause(16)
         with Watch(stack.home_assistant) as watch:
             stack.home_assistant.freeze()
-            time.sleep(60)
+            pause(60)
             stack.home_assistant.thaw()
-            time.sleep(35)
+            pause(35)
         return {
             "states": watch.states(entities.values()) - {"unavailable"},
             "unavailable": len([change for change in watch.changes if change.after == "unavailable"]),
             "events": len(watch.of(EVENTS)),
             "online": diagnostics(stack)["counts"]["online"],
-            "complaints": complaints(stack),
+            "complaints": stack.home_assistant.complaints(),
         }
 
 
@@ -152,7 +148,7 @@ def wall_clock_moved() -> Figures:
             with Watch(stack.home_assistant) as watch:
                 for move, device in zip(MOVES, devices, strict=False):
                     stack.fleet.silence(device.serial)
-                    time.sleep(3)
+                    pause(3)
                     with shift.open("r+b") as file:
                         file.write(struct.pack("=q", move))
                     off = entities[device.serial]
@@ -169,7 +165,7 @@ def wall_clock_moved() -> Figures:
                 "changes of the silent": [change.after for change in watch.of(*silent)],
                 "states of the others": watch.states(set(entities.values()) - set(silent)),
                 "online": diagnostics(stack)["counts"]["online"],
-                "complaints": complaints(stack),
+                "complaints": stack.home_assistant.complaints(),
             }
 
 
@@ -177,7 +173,7 @@ def password_refused() -> Figures:
     """Let the broker refuse the password after having worked, and take it again later."""
     with running(login=("field", "secret"), options={"offline_after": 10}, interval=2) as stack:
         entities = wait_until_all(stack, within=150)
-        time.sleep(6)
+        pause(6)
         file = stack.broker.folder / "passwords"
         right = file.read_text(encoding="utf-8")
         with Watch(stack.home_assistant) as watch:
@@ -185,7 +181,7 @@ def password_refused() -> Figures:
             file.write_text(right.replace("field:", "somebody_else:"), encoding="utf-8")
             stack.broker.start()
             until(lambda: not diagnostics(stack)["mqtt"]["connected"])
-            time.sleep(25)
+            pause(25)
             flows = [flow["handler"] for flow in stack.home_assistant.ask("config_entries/flow/progress")]
             stack.broker.kill()
             file.write_text(right, encoding="utf-8")
@@ -197,13 +193,13 @@ def password_refused() -> Figures:
             until(lambda: heard_since(stack, datetime.now(UTC)) == 0)
             now = datetime.now(UTC)
             until(lambda: heard_since(stack, now) == len(entities))
-            time.sleep(11)
+            pause(11)
         return {
             "states": watch.states(entities.values()),
             "events": len(watch.of(EVENTS)),
             "flows": tuple(flows),
             "s to listening again": round(took, 1),
-            "complaints": complaints(stack),
+            "complaints": stack.home_assistant.complaints(),
         }
 
 
@@ -224,14 +220,14 @@ def retained_of_the_dead() -> Figures:
             stack.broker.kill()
             stack.broker.start()  # without what it had retained
             until(lambda: diagnostics(stack)["mqtt"]["listening"])
-            time.sleep(32)
+            pause(32)
         known = {state["state"] for id_, state in stack.home_assistant.states().items() if "morto_" in id_}
         return {
             "counts": (counts["known"], counts["online"], counts["offline"]),
             "counts after": tuple(diagnostics(stack)["counts"][name] for name in ("known", "online", "offline")),
             "states of the dead": known,
             "states": watch.states(entities.values()),
-            "complaints": complaints(stack),
+            "complaints": stack.home_assistant.complaints(),
         }
 
 
@@ -245,24 +241,6 @@ SCENARIOS: dict[str, Scenario] = {
     "password": password_refused,
     "retained": retained_of_the_dead,
 }
-
-
-@pytest.fixture(scope="module")
-def outcomes() -> dict[str, Future[Figures]]:
-    """Let all of it happen."""
-    return side_by_side(SCENARIOS)
-
-
-@pytest.fixture
-def outcome(
-    request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]], record_property: Callable[[str, object], None]
-) -> Figures:
-    """Return what came of one of them; its figures are printed."""
-    figures = outcomes[request.param].result()
-    for what, figure in figures.items():
-        if isinstance(figure, int | float | str | tuple):
-            record_property(what, figure)
-    return figures
 
 
 @pytest.mark.parametrize("outcome", ["0.1 s", "15 s"], indirect=True)
