@@ -130,7 +130,6 @@ class SiteData:
         for channel in Channel:
             self._refused.pop((record, channel), None)
         self._count_room_anew()
-        self.async_tell_refused()
 
     @callback
     def async_tell_refused(self) -> None:

@@ -20,6 +20,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 
 from .arrivals import AddArrivals, Arrival, Arrivals
+from .causes import Causes
 from .const import CONF_SITE_CODE, DOMAIN
 from .data import SiteData
 from .deadlines import DeadlineTimer
@@ -42,8 +43,6 @@ type SiteDevicesConfigEntry = ConfigEntry[Site]
 
 _MINUTE: Final = timedelta(minutes=1)
 _MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" while nothing else changes
-_HEARD_NOTHING: Final = 600  # seconds of connection, after which something must be wrong
-_REFUSED_RECENTLY: Final = 600  # seconds for which a device that found no place counts as one that wants it
 _FLIPS: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE)
 
 
@@ -81,6 +80,7 @@ class Site:
             on_learned=self._save,
         )
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
+        self._causes = Causes(hass, self.fleet, self.data, self.issues, lambda: self.messages)
         self._echo = Echo(hass, entry, self._echo_received)
         self.line = Line(self._echo.async_ask)
         self._deadlines = DeadlineTimer(hass.loop, self.fleet, self.line, self._apply, lambda: self.messages)
@@ -92,8 +92,6 @@ class Site:
         )
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._minutes_unsaved = 0
-        self._listening_since: float | None = None
-        self._refused_at: float | None = None  # when a device last found no place
 
     # Life
 
@@ -137,6 +135,7 @@ class Site:
         self.summary.async_stop()
         self.events.async_drop()
         self.listeners.async_stop()
+        self._causes.async_stop()
         self.issues.async_stop()
         self.log.minute_over()
         while self._unsubscribe:
@@ -155,7 +154,7 @@ class Site:
         self.fleet.set_site_offline_after(options.offline_after)
         self._deadlines.async_arm()
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
-        self._check_issues()
+        self._causes.async_look()
 
     # What entities ask and hear
 
@@ -204,7 +203,7 @@ class Site:
         self.pages.async_forget(record)
         self.data.async_forget(record)
         self._apply(changes)
-        self._check_issues()
+        self._causes.async_look()
 
     @callback
     def async_remove(self, record: DeviceRecord) -> None:
@@ -223,7 +222,7 @@ class Site:
         self.pages.async_replace(old, former_path)
         self.listeners.async_identity_changed(old, former_key)
         self._apply(changes)
-        self._check_issues()
+        self._causes.async_look()
 
     # What comes in
 
@@ -257,8 +256,7 @@ class Site:
     def _ignored(self, reason: IgnoreReason, topic: str) -> None:
         self.log.message_ignored(reason, topic)
         if reason is IgnoreReason.FULL:
-            self._refused_at = self._loop.time()
-            self.issues.async_set_device_limit(self.fleet.max_devices)
+            self._causes.async_device_refused()
 
     @callback
     def _echo_received(self) -> None:
@@ -271,16 +269,16 @@ class Site:
         if self.subscription.listening and self.monitoring:
             self.fleet.resume(now)
             self.line.connected(now, loss_noticed_within(self._hass))
-            self._listening_since = now
+            self._causes.async_listening(now)
         else:
             self.fleet.pause()
-            self._listening_since = None
+            self._causes.async_listening(None)
         self._deadlines.async_arm()
 
     @callback
     def _muted_changed(self) -> None:
         self.summary.async_changed()
-        self._check_issues()
+        self._causes.async_look()
 
     # What goes out
 
@@ -290,12 +288,12 @@ class Site:
         for record, kind in changes:
             match kind:
                 case ChangeKind.DISCOVERED:
-                    self._refused_at = None  # there was a place; whoever still finds none says so again
+                    self._causes.async_device_accepted()
                     self._arrivals.async_add(Arrival(record))
                 case ChangeKind.DESCRIBED | ChangeKind.MOVED:
                     self.pages.async_describe(record)
                 case ChangeKind.CONFLICT | ChangeKind.CONFLICT_ENDED:
-                    self._check_issues()
+                    self._causes.async_look()
                     self._deadlines.async_arm()
             if record.online:
                 self._deadlines.async_arm_by(self.fleet.deadline(record))
@@ -320,28 +318,11 @@ class Site:
     def _minute_over(self, _now: datetime) -> None:
         self.log.minute_over()
         self.pages.async_minute_over()
-        self._check_issues()
+        self._causes.async_look()
         self._minutes_unsaved += 1
         if self._minutes_unsaved == _MINUTES_UNSAVED:
             self._minutes_unsaved = 0
             self._save()
-
-    def _check_issues(self) -> None:
-        """Raise and take back what follows from how things are now."""
-        now = self._loop.time()
-        fleet = self.fleet
-        self.issues.async_set_conflicts([record for record in fleet.conflicts() if not record.muted])
-        self.issues.async_set_replacements(fleet.replacements(now))
-        self.data.async_tell_refused()
-        since = self._listening_since
-        self.issues.async_set_silent(not self.messages and since is not None and now - since >= _HEARD_NOTHING)
-        full = (
-            self._refused_at is not None
-            and now - self._refused_at < _REFUSED_RECENTLY
-            and fleet.accept_new
-            and len(fleet.records) >= fleet.max_devices
-        )
-        self.issues.async_set_device_limit(fleet.max_devices if full else None)
 
     @callback
     def _home_assistant_stops(self, _event: Event) -> None:
