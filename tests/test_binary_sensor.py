@@ -8,7 +8,7 @@ import pytest
 
 from . import advance, connectivity, heartbeat, publish, setup_site
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 async def test_the_wires_own_example(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -25,7 +25,7 @@ from . import advance, connectivity, heartbeat, setup_site
 SENSOR = "binary_sensor.monstro_1_connectivity"
 DEADLINE = 30.01  # seconds
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from . import advance, connectivity, entity_state, heartbeat, lose_connection, page, regain_connection, setup_site
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 @pytest.fixture
@@ -89,6 +89,19 @@ async def test_its_messages_are_in_home_assistants_language(
     assert happened[0]["message"] == "monstro/1 è stato scoperto su sito_001."
 
 
+async def test_what_only_a_page_shows_is_no_event(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    await heartbeat(hass, retain=True)
+    await advance(hass, freezer, 16)
+    happened.clear()
+    await heartbeat(hass)  # online for the first time
+    await heartbeat(hass, model="M7")
+    await advance(hass, freezer, 16)
+    assert not happened
+
+
 @pytest.mark.parametrize(("offline_after", "window"), [(5, 2.5), (1, 1.0), (30, 15.0), (3600, 15.0)])
 async def test_the_window_is_half_a_deadline_of_1_to_15_seconds(
     hass: HomeAssistant,
@@ -142,6 +155,19 @@ async def test_every_device_counts_once_an_event(
     await advance(hass, freezer, 16)
     (moved,) = happened
     assert moved["count"] == 1
+
+
+async def test_twenty_devices_are_all_named(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    await setup_site(hass)
+    for number in range(20):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"S{number}")
+    await advance(hass, freezer, 16)
+    (discovered,) = happened
+    assert len(discovered["devices"]) == discovered["count"] == 20
+    assert "monstro/19" in discovered["message"]
+    assert "…" not in discovered["message"]
 
 
 async def test_attributes_fit_into_the_recorder(

@@ -14,7 +14,7 @@ from custom_components.site_devices.const import DOMAIN
 
 from . import advance, connectivity, heartbeat, page, publish, setup_site
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 async def delete(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> None:

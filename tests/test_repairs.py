@@ -20,10 +20,22 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.fleet import DeviceRecord
+from custom_components.site_devices.issues import SiteIssues
 
-from . import advance, connectivity, entity_state, heartbeat, lose_connection, publish, regain_connection, setup_site
+from . import (
+    SITE,
+    advance,
+    connectivity,
+    entity_state,
+    heartbeat,
+    lose_connection,
+    publish,
+    regain_connection,
+    setup_site,
+)
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 def issues(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, ir.IssueEntry]:
@@ -313,6 +325,16 @@ async def test_a_site_that_hears_nothing_for_ten_minutes(hass: HomeAssistant, fr
     assert not issues(hass, entry)
 
 
+@pytest.mark.parametrize(("number", "more"), [(20, ""), (21, " …")])
+async def test_twenty_devices_are_named(hass: HomeAssistant, number: int, more: str) -> None:
+    entry = await setup_site(hass)
+    records = [DeviceRecord(key=f"gateway/G{each}", address=str(each), created=0.0) for each in range(number)]
+    SiteIssues(hass, entry.entry_id, SITE, lambda _: None).async_set_data_limit(records)
+    said = issues(hass, entry)["data_limit"].translation_placeholders or {}
+    assert said["count"] == str(number)
+    assert said["devices"] == ", ".join(f"Gateway {each} (G{each})" for each in range(20)) + more
+
+
 # Replaced hardware
 
 
@@ -353,6 +375,8 @@ async def test_a_replacement_is_offered_after_two_deadlines(
         "old_plain": "OLD",
         "new_plain": "NEW",
     }
+    await beat_for(hass, freezer, 120)
+    assert issues(hass, entry)[replacement(hass, entry)] is issue  # it is looked at each minute, and left alone
 
 
 @pytest.mark.parametrize("language", ["en", "it"])

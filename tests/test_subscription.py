@@ -19,7 +19,7 @@ from custom_components.site_devices.subscription import LOST_AFTER, Subscription
 
 from . import advance, lose_connection, publish, regain_connection
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 TOPIC = "sito_001/gateway/+/+"
 SUBSCRIBE = "custom_components.site_devices.subscription.mqtt.async_subscribe"

@@ -14,7 +14,7 @@ from custom_components.site_devices.const import DOMAIN
 
 from . import advance, connectivity, entity_state, heartbeat, lose_connection, page, setup_site
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 def counts(hass: HomeAssistant) -> tuple[str, ...]:

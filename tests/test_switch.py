@@ -8,7 +8,7 @@ import pytest
 
 from . import advance, connectivity, entity_state, heartbeat, publish, setup_site
 
-pytestmark = pytest.mark.usefixtures("broker")
+pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 async def turn(hass: HomeAssistant, position: str) -> None:
