@@ -445,6 +445,18 @@ async def beat_for(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds:
         await advance(hass, freezer, 10)
 
 
+async def test_it_is_not_offered_while_the_new_one_is_silent(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await replaced_hardware(hass, freezer)
+    for _ in range(4):
+        await advance(hass, freezer, 30)
+    assert connectivity(hass, "datalogger/NEW") == "off"
+    assert not issues(hass, entry)
+    await beat_for(hass, freezer, 180)
+    assert replacement(hass, entry) in issues(hass, entry)
+
+
 async def test_once_ignored_it_is_not_asked_again_because_the_new_one_was_silent_for_a_while(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
@@ -456,11 +468,13 @@ async def test_once_ignored_it_is_not_asked_again_because_the_new_one_was_silent
     assert issues(hass, entry)[key].dismissed_version
 
 
-@pytest.mark.parametrize("ended", ["old back", "old deleted", "new deleted"])
+@pytest.mark.parametrize("ended", ["old back", "old elsewhere", "old deleted", "new deleted"])
 async def test_ignored_it_goes_with_its_cause(hass: HomeAssistant, freezer: FrozenDateTimeFactory, ended: str) -> None:
     entry, _ = await both_stay(hass, freezer)
     site = entry.runtime_data
     if ended == "old back":
+        await beat_for(hass, freezer, 60, serial="OLD")
+    elif ended == "old elsewhere":
         await heartbeat(hass, "datalogger/monstro/2", "OLD")
     else:
         await advance(hass, freezer, 31)
