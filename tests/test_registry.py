@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -93,6 +95,52 @@ async def test_a_device_that_changes_with_every_heartbeat_is_written_once_a_minu
         await advance(hass, freezer, 10)
         await heartbeat(hass, sw_version=str(number))
     assert 10 <= len(written) <= 11
+
+
+async def many_that_changed(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> tuple[MockConfigEntry, list[str]]:
+    """Let twenty devices change what they say, and each writing of a page take as long as it may on a slow machine."""
+    entry = await setup_site(hass)
+    for version in ("1", "2", "3"):
+        for number in range(20):
+            await heartbeat(hass, f"gateway/{number}", f"G{number}", sw_version=version)
+    written = writes(hass)
+
+    @callback
+    def take_time(_event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        freezer.tick(0.002)
+
+    hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, take_time)
+    return entry, written
+
+
+async def test_many_that_change_do_not_hold_the_loop(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    entry, written = await many_that_changed(hass, freezer)
+    pages = entry.runtime_data.pages
+    pages.async_minute_over()
+    assert len(written) == 3
+    await asyncio.sleep(0)
+    assert len(written) == 6
+    await heartbeat(hass, "gateway/0", "G0", sw_version="4")  # whether it has been written already or not
+    before = len(written)
+    pages.async_minute_over()
+    assert len(written) == before < 20
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert {page(hass, entry, f"G{number}").sw_version for number in range(1, 20)} == {"3"}
+    assert page(hass, entry, "G0").sw_version == "4"
+    assert 20 <= len(written) <= 21
+
+
+async def test_what_is_not_written_when_the_site_is_unloaded_is_written_with_its_next_start(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry, written = await many_that_changed(hass, freezer)
+    entry.runtime_data.pages.async_minute_over()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await asyncio.sleep(0)
+    assert len(written) == 3
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert {page(hass, entry, f"G{number}").sw_version for number in range(20)} == {"3"}
 
 
 async def test_a_change_in_the_moment_of_discovery_is_on_the_page_from_the_start(hass: HomeAssistant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .compat import via
+from .deadlines import SLICE
 from .fleet import DeviceRecord, Fleet
 from .ids import device_identifier, device_path, site_identifier
 from .protocol import Category
@@ -34,8 +36,10 @@ class DevicePages:
         self._site: dr.DeviceEntry | None = None
         self._device_ids: dict[DeviceRecord, str] = {}
         self._records: dict[str, DeviceRecord] = {}  # by device id
-        self._changed: dict[DeviceRecord, None] = {}  # since the last write
         self._written: set[DeviceRecord] = set()  # in this minute
+        self._changed: set[DeviceRecord] = set()  # in this minute, since they were written
+        self._due: set[DeviceRecord] = set()  # to be written now
+        self._turn: asyncio.Handle | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -51,6 +55,12 @@ class DevicePages:
         return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_updated)
 
     @callback
+    def async_stop(self) -> None:
+        """Write no more: what is not written yet will be with the next start."""
+        if self._turn:
+            self._turn.cancel()
+
+    @callback
     def async_create(self, record: DeviceRecord) -> None:
         """Make the page of a device that is new; one that was deleted may come back disabled, as it was."""
         self._create(record)
@@ -61,24 +71,23 @@ class DevicePages:
     def async_describe(self, record: DeviceRecord) -> None:
         """Bring a device's page up to date, now or at the end of the minute."""
         if record in self._written:
-            self._changed[record] = None
+            self._changed.add(record)
         else:
             self._written.add(record)
             self._write(record)
 
     @callback
     def async_minute_over(self) -> None:
-        """Write what has changed again since it was written."""
-        self._written = set(self._changed)
-        for record in self._changed:
-            self._write(record)
-        self._changed = {}
+        """Write what has changed again since it was written, for no longer than a slice at once."""
+        self._due |= self._changed
+        self._written, self._changed = self._changed, set()
+        if self._turn is None:
+            self._write_due()
 
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
         """Follow a deleted device no more."""
         self._records.pop(self._device_ids.pop(record, ""), None)
-        self._changed.pop(record, None)
 
     @callback
     def async_remove(self, record: DeviceRecord) -> None:
@@ -135,8 +144,17 @@ class DevicePages:
         self._device_ids[record] = device.id
         self._records[device.id] = record
 
+    def _write_due(self) -> None:
+        slice_end = self._hass.loop.time() + SLICE
+        while self._due:
+            self._write(self._due.pop())
+            if self._hass.loop.time() >= slice_end:
+                self._turn = self._hass.loop.call_soon(self._write_due)
+                return
+        self._turn = None
+
     def _write(self, record: DeviceRecord) -> None:
-        # a device that was discovered in this very moment has no page yet, and gets it as it is then
+        # one that was discovered in this very moment has no page yet, and gets it as it is then; a deleted one has none
         if device_id := self._device_ids.get(record):
             self._registry.async_update_device(device_id, **self._description(record))
 

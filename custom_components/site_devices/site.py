@@ -131,6 +131,7 @@ class Site:
         self.fleet.pause()
         self._deadlines.async_stop()
         self._arrivals.async_stop()
+        self.pages.async_stop()
         self.data.async_stop()
         self.summary.async_stop()
         self.events.async_drop()
