@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable
+
+import pytest
 
 from custom_components.site_devices.deadlines import SLICE
 from custom_components.site_devices.slices import in_slices
 
 
-async def test_all_come_in_order_and_the_loop_turns_after_each_slice() -> None:
-    turns: list[float] = []
-    ended = False
+@pytest.fixture
+async def take(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let only what the test says take time, in slices: a machine that is busy would make more of them."""
+    taken = 0.0
+
+    def take(slices: float) -> None:
+        nonlocal taken
+        taken += slices * SLICE
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: taken)
+    return take
+
+
+async def test_all_come_in_order_and_the_loop_turns_after_each_slice(take: Callable[[float], None]) -> None:
+    seen: list[int] = []
+    turns: list[int] = []  # how many had come by each turn
 
     async def another() -> None:
-        while not ended:
-            turns.append(time.perf_counter())
+        while True:
             await asyncio.sleep(0)
+            turns.append(len(seen))
 
     beside = asyncio.create_task(another())
     await asyncio.sleep(0)
-    turns.clear()
-    seen = []
     async for item in in_slices(range(20)):
         seen.append(item)
-        time.sleep(SLICE / 4)  # noqa: ASYNC251  # work that holds the loop
-    ended = True
-    await beside
+        take(0.4)
+    beside.cancel()
     assert seen == list(range(20))
-    assert 2 <= len(turns) <= 8  # five slices, fewer and longer on a busy machine
+    assert turns == [3, 6, 9, 12, 15, 18]
 
 
+@pytest.mark.usefixtures("take")
 async def test_what_is_done_within_a_slice_is_done_at_once() -> None:
     called: list[bool] = []
     asyncio.get_running_loop().call_soon(called.append, True)
