@@ -83,6 +83,22 @@ def test_it_looks_when_a_third_of_a_deadline_is_left_and_a_second_before_it(line
     assert line.asked == 1
 
 
+@pytest.mark.parametrize(("heard", "asked"), [(19, 0), (18.9, 1)])
+def test_a_message_up_to_a_second_before_a_look_is_proof_enough(line: Asked, heard: float, asked: int) -> None:
+    line.echo(0)
+    line.message(heard)
+    line.look(30, OFFLINE_AFTER, 20)
+    assert line.asked == asked
+
+
+def test_an_echo_is_proof_as_well(line: Asked) -> None:
+    line.echo(0)
+    assert line.look(30, OFFLINE_AFTER, 20) == 21
+    line.echo(20.1)
+    assert line.look(30, OFFLINE_AFTER, 21) == 29
+    assert line.asked == 1
+
+
 def test_without_an_echo_the_first_look_is_at_the_deadline(line: Asked) -> None:
     assert line.first_look(30, OFFLINE_AFTER) == 30
 
