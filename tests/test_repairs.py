@@ -553,12 +553,13 @@ async def test_the_replacement_is_an_event(hass: HomeAssistant, freezer: FrozenD
     assert state.attributes["devices"][0]["serial"] == "NEW"
 
 
+@pytest.mark.parametrize("elsewhere", ["OLD", "NEW"])
 async def test_nothing_is_carried_over_once_things_have_changed(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, elsewhere: str
 ) -> None:
     entry = await replaced_hardware(hass, freezer)
     manager, flow = await open_fix(hass, entry, replacement(hass, entry))
-    await heartbeat(hass, "datalogger/monstro/2", "OLD")
+    await heartbeat(hass, "datalogger/monstro/2", elsewhere)
     flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "replace"})
     assert (flow["type"], flow["reason"]) == ("abort", "changed")
     assert connectivity(hass, "datalogger/NEW") == "on"

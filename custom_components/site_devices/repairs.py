@@ -58,7 +58,7 @@ class ReplacedFlow(_SiteFlow):
             return self.async_abort(reason="not_loaded")
         records = entry.runtime_data.fleet.records
         old, new = records.get(self._data["old"]), records.get(self._data["new"])
-        if old is None or new is None or old.online or not new.online:
+        if old is None or new is None or old.online or not new.online or old.place != new.place:
             return self.async_abort(reason="changed")
         entry.runtime_data.async_replace(old, new)
         return self.async_create_entry(data={})
