@@ -110,6 +110,12 @@ class Part(ABC):
         """Whether the process lives; a frozen one does, too."""
         return self._child is not None and self._child.exit_code is None
 
+    @property
+    def pid(self) -> int:
+        """The process id, while there is one."""
+        assert self._child
+        return self._child.pid
+
     @abstractmethod
     def start(self) -> None:
         """Start it and wait until it can be used; harmless if it runs."""

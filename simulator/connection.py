@@ -88,9 +88,9 @@ class Connection:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, topic: str, payload: str) -> bool:
-        """Send a message at QoS 0; False means that it is lost, since there is no connection."""
-        return self._client.publish(topic, payload).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+    def publish(self, topic: str, payload: str, *, qos: int = 0, retain: bool = False) -> bool:
+        """Send a message; False means that at QoS 0 it is lost, since there is no connection."""
+        return self._client.publish(topic, payload, qos, retain).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _on_connect(
         self, client: Client, data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 
-from demo.process import exit_on_signals
+from demo.process import StartError, exit_on_signals
 
 from .outcome import MissingError, Outcome
 
@@ -67,6 +67,9 @@ def _run(name: str) -> bool:
     except MissingError as missing:
         print(f"SKIPPED {name}: {missing}", flush=True)
         return True
+    except StartError as error:
+        print(f"== {name}: WRONG. {error}", flush=True)
+        return False
     for what, figure in outcome.figures.items():
         print(f"  {what}: {len(figure) if isinstance(figure, list) and len(figure) > 20 else figure}")
     for what in outcome.wrong:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 import time
 from typing import Any
 
@@ -86,9 +87,7 @@ async def _cut(settings: tuple[str, ...], *, qos: int, kept: bool) -> Outcome:
             Connection(central.host, central.port) as here,
             Connection(outpost.host, outpost.port) as there,
             Fleet(near, here.publish, interval=INTERVAL, data_every=0),
-            Fleet(
-                field, lambda topic, text: _publish(there, topic, text, qos), interval=INTERVAL, data_every=0
-            ) as fleet,
+            Fleet(field, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
         ):
             async with running_core(central.port) as hass:
                 history = History(hass)
@@ -149,10 +148,6 @@ async def _watch(
         "events": dict(history.events),
     }
     return Outcome(figures, wrong[:20] + lines.bad)
-
-
-def _publish(connection: Connection, topic: str, text: str, qos: int) -> bool:
-    return connection._client.publish(topic, text, qos).rc == 0  # noqa: SLF001  # the simulator itself sends at QoS 0
 
 
 def _devices(site: str, count: int) -> list[Device]:

@@ -38,6 +38,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 
 import custom_components.site_devices  # noqa: F401  # the test package has a `custom_components` of its own
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
+from demo.process import exit_on_signals
+
+from .memory import megabytes
 
 QUIET = 100  # messages in a second, below which no backlog can be left: honest devices go on sending
 OURS = "custom_components.site_devices"
@@ -55,6 +58,8 @@ async def running_core(
         async with async_test_home_assistant(config_dir=folder) as hass:
             frame.async_setup(hass)  # else a deprecated call of ours would raise rather than be logged
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+            # MQTT's dependencies, for its own pages only: they would want a port that another Home Assistant may have
+            hass.config.components |= {"file_upload", "http"}
             entry = mqtt_entry(port, protocol, login)
             entry.add_to_hass(hass)
             if not await hass.config_entries.async_setup(entry.entry_id):
@@ -134,13 +139,7 @@ def memory(field: str = "VmRSS") -> float:
     """Return this process's memory in MB, after all that can be given back was given back."""
     gc.collect()
     ctypes.CDLL("libc.so.6").malloc_trim(0)
-    return megabytes(Path("/proc/self/status").read_text(encoding="utf-8"), field)
-
-
-def megabytes(status: str, field: str) -> float:
-    """Read a size from the text of a `/proc/PID/status`."""
-    line = next(line for line in status.splitlines() if line.startswith(f"{field}:"))
-    return int(line.split()[1]) / 1024
+    return megabytes("self", field)
 
 
 async def _quiet(received: Callable[[], int]) -> None:
@@ -183,12 +182,13 @@ async def _watch(options: argparse.Namespace, lines: Lines) -> dict[str, Any]:
             entry = await add_site(hass, options.site, json.loads(options.options))
             site = entry.runtime_data
             received = lambda: site.messages  # noqa: E731
-        while received() < options.after:
+        closed = asyncio.create_task(_standard_input_closed())
+        while received() < options.after and not closed.done():
             await asyncio.sleep(0.1)
         before = memory()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        await _standard_input_closed()
+        await closed
         await _quiet(received)
         await hass.async_block_till_done()
         figures: dict[str, Any] = {
@@ -240,6 +240,7 @@ def main() -> None:
     parser.add_argument("--after", type=int, default=0, help="so many messages it is ready")
     parser.add_argument("--noop", action="store_true", help="only subscribe")
     options = parser.parse_args()
+    exit_on_signals()
     lines = Lines()
     logging.basicConfig(level=logging.INFO, handlers=[lines])
     json.dump(asyncio.run(_watch(options, lines)), sys.stdout)

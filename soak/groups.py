@@ -20,6 +20,7 @@ from simulator.connection import Connection
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
+from .memory import megabytes
 from .outcome import MissingError, Outcome
 from .postgres import Postgres
 
@@ -97,7 +98,7 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
         figures[f"{group}: states in PostgreSQL"] = recorded
         if int(recorded) < sum(DEVICES[site] for site in GROUPS[group]):
             wrong.append(f"{group} has recorded too little")
-        figures[f"{group}: memory (MB)"] = _memory(server)
+        figures[f"{group}: memory (MB)"] = round(megabytes(server.pid))
         wrong += [line for line in server.log_text().splitlines() if " ERROR " in line]
     return Outcome(figures, wrong[:20])
 
@@ -136,9 +137,3 @@ def _until_all_on(server: HomeAssistant, site: str) -> float:
             raise RuntimeError(f"{site}: only {_count(server, site, 'on')} devices are on")
         time.sleep(1)
     return time.monotonic() - begun
-
-
-def _memory(server: HomeAssistant) -> int:
-    child = server._child  # noqa: SLF001  # nobody else wants its number
-    status = Path(f"/proc/{child.pid}/status").read_text(encoding="utf-8") if child else "VmRSS: 0"
-    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmRSS"))

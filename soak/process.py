@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import json
-from pathlib import Path
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any, Self
 
-ROOT = Path(__file__).resolve().parents[1]
+from demo.home_assistant import ROOT
+from demo.process import CLOSES_WITHIN, signals_held
 
 
 class CoreProcess:
@@ -25,13 +25,20 @@ class CoreProcess:
 
     def __enter__(self) -> Self:
         """Start it and wait until it listens."""
-        self._process = subprocess.Popen(
-            self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout
-        if self._process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the core ended with {self._process.wait()}")
+        with signals_held():
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:  # a signal as well
+            self._end()
+            raise
         return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, if it did not end."""
+        self._end()
 
     def finish(self) -> dict[str, Any]:
         """Let it read what has arrived, and tell what became of it."""
@@ -41,10 +48,15 @@ class CoreProcess:
         self.figures = json.loads(output)
         return self.figures
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
-    ) -> None:
-        """End it, if it did not end."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+    def _wait_until_ready(self) -> None:
+        assert self._process.stdout
+        if self._process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the core ended with {self._process.wait()}")
+
+    def _end(self) -> None:
+        """Not at once: it has a folder to remove."""
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSES_WITHIN)
+        self._process.kill()
+        self._process.wait()

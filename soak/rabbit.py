@@ -50,6 +50,28 @@ class Cluster:
 
     def __enter__(self) -> Self:
         """Start it all."""
+        with self._stack:
+            self._start_all()
+            self._stack = self._stack.pop_all()  # it all stays as long as nothing has failed
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill it all: nothing of it is worth saving."""
+        self._stack.close()
+
+    def direct_port(self, index: int) -> int:
+        """Return the MQTT port of a node."""
+        return self._ports[index]
+
+    def is_running(self, index: int) -> bool:
+        """Tell whether a node lives."""
+        return self._children[index].exit_code is None
+
+    def kill(self, index: int) -> None:
+        """Kill a node, as a power cut does."""
+        self._children[index].kill()
+
+    def _start_all(self) -> None:
         folder = TemporaryDirectory(prefix="site_devices-rabbit-", ignore_cleanup_errors=True)
         self.folder = Path(self._stack.enter_context(folder))
         cookie = self.folder / ".erlang.cookie"
@@ -77,19 +99,6 @@ class Cluster:
         proxy.write_text(self._proxy_settings(), encoding="utf-8")
         child = self._start("haproxy", ["haproxy", "-db", "-f", str(proxy)], self._environment)
         wait_for_port(self.port, child, name="haproxy", log=self.folder / "haproxy.log", within=10)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Kill it all: nothing of it is worth saving."""
-        self._stack.close()
-
-    def direct_port(self, index: int) -> int:
-        """Return the MQTT port of a node."""
-        return self._ports[index]
-
-    def kill(self, index: int) -> None:
-        """Kill a node, as a power cut does."""
-        self._children[index].kill()
 
     def _start(self, name: str, command: Sequence[str], environment: dict[str, str]) -> Child:
         found = shutil.which(command[0], path=self._path) or command[0]
@@ -150,10 +159,10 @@ class Cluster:
 def cluster(nodes: int) -> Outcome:
     """Kill the node that Home Assistant and half of the devices are on; judge that it goes on over another."""
     with Cluster(nodes) as running:
-        return asyncio.run(_kill_node(running))
+        return asyncio.run(_kill_node(running, nodes))
 
 
-async def _kill_node(running: Cluster) -> Outcome:
+async def _kill_node(running: Cluster, nodes: int) -> Outcome:
     lines = Lines()
     devices = make_devices(SITE, dataloggers=DEVICES, gateways=0)
     with (
@@ -190,10 +199,10 @@ async def _kill_node(running: Cluster) -> Outcome:
                 states = history.states(SITE, device.serial, killed)
                 if states or not site.fleet.records[f"datalogger/{device.serial}"].online:
                     wrong.append(f"{device.serial} was {states}")
-            if running._children[1].exit_code is not None:  # noqa: SLF001
+            if not running.is_running(1):
                 wrong.append("the second node has ended")
             figures: dict[str, Any] = {
-                "nodes": len(running._children),  # noqa: SLF001
+                "nodes": nodes,
                 "loss noticed after (s)": round(noticed, 1),
                 "first message over another node after (s)": round(back, 1),
                 "a retained heartbeat is known after a reload": retained,
@@ -206,7 +215,7 @@ async def _retained(hass: Any, connection: Connection, entry: Any) -> bool:
     """Tell whether the broker hands over a retained heartbeat to whoever subscribes with wildcards."""
     topic, payload = f"{SITE}/gateway/99/heartbeat", '{"serial_number": "RETAINED"}'
     entry.runtime_data.async_set_monitoring(False)  # it is not to be heard as a live one
-    connection._client.publish(topic, payload, 1, retain=True)  # noqa: SLF001
+    connection.publish(topic, payload, qos=1, retain=True)
     await asyncio.sleep(1)
     entry.runtime_data.async_set_monitoring(True)
     await hass.config_entries.async_reload(entry.entry_id)

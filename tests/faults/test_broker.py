@@ -207,14 +207,13 @@ def retained_of_the_dead() -> Figures:
     """Keep 1,000 heartbeats of dead devices on a broker that then forgets them, since it keeps nothing over a restart."""
     with running(options={"max_devices": 9900}, interval=5) as stack:
         entities = wait_until_all(stack, within=150)
-        client = stack.connection._client
         with Watch(stack.home_assistant) as watch:
             stack.broker.kill()
             stack.broker.start()
-            until(client.is_connected)
+            until(lambda: stack.connection.is_up)
             for number in range(1000):
                 payload = json.dumps({"serial_number": f"DEAD-{number}"})
-                client.publish(f"{SITE}/datalogger/morto/{number}/heartbeat", payload, retain=True)
+                stack.connection.publish(f"{SITE}/datalogger/morto/{number}/heartbeat", payload, retain=True)
             until(lambda: diagnostics(stack)["counts"]["known"] == len(entities) + 1000)
             counts = diagnostics(stack)["counts"]
             stack.broker.kill()
