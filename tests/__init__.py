@@ -35,13 +35,18 @@ async def setup_site(hass: HomeAssistant, code: str = SITE, options: dict[str, A
     return entry
 
 
-async def publish(
-    hass: HomeAssistant, topic: str, payload: bytes | str | dict[str, Any], *, retain: bool = False
-) -> None:
-    """Let a message arrive, as the broker would deliver it."""
+def deliver(hass: HomeAssistant, topic: str, payload: bytes | str | dict[str, Any], *, retain: bool = False) -> None:
+    """Let a message arrive, as the broker would deliver it, and nothing else happen yet."""
     if isinstance(payload, dict):
         payload = json.dumps(payload)
     async_fire_mqtt_message(hass, topic, payload, retain=retain)
+
+
+async def publish(
+    hass: HomeAssistant, topic: str, payload: bytes | str | dict[str, Any], *, retain: bool = False
+) -> None:
+    """Let a message arrive, and everything happen that it sets off."""
+    deliver(hass, topic, payload, retain=retain)
     await hass.async_block_till_done()
 
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-import json
 from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant, StateMachine
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import SITE, advance, connectivity, setup_site, subscribed
+from . import SITE, advance, connectivity, deliver, setup_site, subscribed
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -29,15 +27,14 @@ FEW, MANY = 3, 100
 def beats(hass: HomeAssistant, size: int) -> None:
     """Let heartbeats of devices arrive in one go."""
     for number in range(size):
-        payload = json.dumps({"serial_number": f"T{number}"})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/{number}/heartbeat", payload)
+        deliver(hass, f"{SITE}/datalogger/monstro/{number}/heartbeat", {"serial_number": f"T{number}"})
 
 
 def reports(hass: HomeAssistant, size: int, value: float) -> None:
     """Let them report a value and one that stays as it is."""
     for number in range(size):
-        payload = json.dumps({"serial_number": f"T{number}", "power": value, "limit": 16})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/{number}/input", payload)
+        data = {"serial_number": f"T{number}", "power": value, "limit": 16}
+        deliver(hass, f"{SITE}/datalogger/monstro/{number}/input", data)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 import re
 from typing import Any
@@ -13,12 +12,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.template import Template
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 import yaml
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import SITE, advance, entity_state, heartbeat, lose_connection, publish, setup_site
+from . import SITE, advance, deliver, entity_state, heartbeat, lose_connection, publish, setup_site
 
 DOCS = Path(__file__).parent.parent / "docs"
 FILES = {"en": DOCS / "dashboard.yaml", "it": DOCS / "dashboard.it.yaml"}
@@ -166,8 +164,8 @@ async def test_five_hundred_devices_all_of_them_offline(
     await setup_site(hass)
     for number in range(500):
         data = {"serial_number": f"T{number}", "door": False, "temperature": 21, "humidity": 50}
-        async_fire_mqtt_message(hass, f"sito_001/datalogger/monstro/{number}/heartbeat", json.dumps(data))
-        async_fire_mqtt_message(hass, f"sito_001/datalogger/monstro/{number}/input", json.dumps(data))
+        deliver(hass, f"sito_001/datalogger/monstro/{number}/heartbeat", data)
+        deliver(hass, f"sito_001/datalogger/monstro/{number}/input", data)
     await hass.async_block_till_done()
     await advance(hass, freezer, 31)
     for card in (SITES, OFFLINE, EVENT):

@@ -18,7 +18,6 @@ from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
-    async_fire_mqtt_message,
     async_fire_time_changed_exact,
 )
 
@@ -29,6 +28,7 @@ from custom_components.site_devices.data import MAX_DATA_POINTS, SiteData
 from . import (
     SITE,
     advance,
+    deliver,
     entity_state,
     heartbeat,
     lose_connection,
@@ -189,8 +189,11 @@ async def test_a_retained_report_shows_its_values_when_the_device_is_alive(hass:
 async def test_values_that_come_before_their_entity_is_there_are_not_lost(hass: HomeAssistant) -> None:
     await setup_site(hass)
     for channel, value in (("heartbeat", 0), ("input", 1), ("input", 2)):
-        payload = json.dumps({"serial_number": "TEST123", "x": {"value": value, "unit": "V" if value == 1 else "A"}})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/{channel}", payload)
+        deliver(
+            hass,
+            f"{SITE}/datalogger/monstro/1/{channel}",
+            {"serial_number": "TEST123", "x": {"value": value, "unit": "V" if value == 1 else "A"}},
+        )
     await hass.async_block_till_done()
     state = entity_state(hass, f"{A}/in/x", "sensor")
     assert state
@@ -551,7 +554,8 @@ async def test_a_device_has_at_most_a_hundred_and_the_user_hears_of_it(hass: Hom
     assert shown(hass, "in/x99", "in/x100") == ["99", None]
     issue = limit_issue(hass, entry)
     assert issue
-    assert issue.translation_placeholders == {"site": "sito_001", "count": "1", "devices": "monstro/1 (TEST123)"}
+    assert issue.translation_placeholders
+    assert issue.translation_placeholders.items() >= {"count": "1", "devices": "monstro/1 (TEST123)"}.items()
     await reload(hass, entry)
     assert limit_issue(hass, entry) is None  # until it is refused again
     await report(hass, {"x100": 1})
@@ -562,8 +566,11 @@ async def test_ten_thousand_names_over_time_leave_nothing_behind(hass: HomeAssis
     entry = await setup_site(hass)
     await heartbeat(hass)
     for number in range(0, 10_000, 50):
-        payload = json.dumps({"serial_number": "TEST123", **{f"x{number + more}": 1 for more in range(50)}})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+        deliver(
+            hass,
+            f"{SITE}/datalogger/monstro/1/input",
+            {"serial_number": "TEST123", **{f"x{number + more}": 1 for more in range(50)}},
+        )
     await settle(hass)
     assert data_entities(hass, entry) == MAX_DATA_POINTS
     (record,) = entry.runtime_data.fleet.records.values()
@@ -683,8 +690,7 @@ async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: Frozen
 async def test_what_arrives_when_home_assistant_stops_makes_nothing(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
-    payload = json.dumps({"serial_number": "TEST123", "x": 1})
-    async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+    deliver(hass, f"{SITE}/datalogger/monstro/1/input", {"serial_number": "TEST123", "x": 1})
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await settle(hass)
     assert data_entities(hass, entry) == 0
@@ -694,8 +700,7 @@ async def test_a_device_that_is_deleted_with_a_value_on_its_way_leaves_nothing(h
     entry = await setup_site(hass)
     await heartbeat(hass)
     (record,) = entry.runtime_data.fleet.records.values()
-    payload = json.dumps({"serial_number": "TEST123", "x": 1})
-    async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+    deliver(hass, f"{SITE}/datalogger/monstro/1/input", {"serial_number": "TEST123", "x": 1})
     assert room(entry)._arriving
     entry.runtime_data.async_remove(record)
     assert room(entry)._arriving == {}
@@ -742,8 +747,11 @@ async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> No
     entry = await setup_site(hass, options={"max_devices": 9_900 - SITE_ENTITIES - 3})
     await heartbeat(hass)
     for name in ("a", "b"):
-        payload = json.dumps({"serial_number": "TEST123", **{f"{name}{number}": number for number in range(3)}})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/1/input", payload)
+        deliver(
+            hass,
+            f"{SITE}/datalogger/monstro/1/input",
+            {"serial_number": "TEST123", **{f"{name}{number}": number for number in range(3)}},
+        )
         room(entry).async_apply_options(enabled=True, interval=0)  # it is counted anew
     await settle(hass)
     assert data_entities(hass, entry) == 3

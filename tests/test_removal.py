@@ -7,12 +7,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
 
-from . import advance, connectivity, heartbeat, page, publish, setup_site
+from . import advance, connectivity, deliver, heartbeat, page, publish, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -25,14 +25,21 @@ async def delete(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None
     await hass.async_block_till_done()
 
 
-async def test_an_offline_device_goes_with_all_its_entities(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> None:
+async def deleted(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    """Set up a site, and delete the device that it knew."""
     entry = await setup_site(hass)
     await heartbeat(hass)
     await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 21})
+    assert hass.states.get("sensor.monstro_1_temperature").state == "21"
     await advance(hass, freezer, 31)
     await delete(hass, entry, "TEST123")
+    return entry
+
+
+async def test_an_offline_device_goes_with_all_its_entities(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await deleted(hass, freezer)
     assert not [state for state in hass.states.async_all() if "monstro" in state.entity_id]
     await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 22})
     await advance(hass, freezer, 120)
@@ -44,11 +51,7 @@ async def test_an_offline_device_goes_with_all_its_entities(
 async def test_a_live_heartbeat_brings_it_back_a_retained_one_does_not(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    await publish(hass, "sito_001/datalogger/monstro/1/input", {"serial_number": "TEST123", "temperature": 21})
-    await advance(hass, freezer, 31)
-    await delete(hass, entry, "TEST123")
+    entry = await deleted(hass, freezer)
     await hass.config_entries.async_reload(entry.entry_id)
     await heartbeat(hass, retain=True)
     assert connectivity(hass) is None
@@ -112,9 +115,7 @@ async def test_the_other_device_at_its_address_gets_the_plain_name(
 
 async def test_one_that_is_deleted_before_it_has_a_page_gets_none(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
-    async_fire_mqtt_message(
-        hass, "sito_001/datalogger/monstro/1/heartbeat", '{"serial_number": "TEST123"}', retain=True
-    )
+    deliver(hass, "sito_001/datalogger/monstro/1/heartbeat", {"serial_number": "TEST123"}, retain=True)
     site = entry.runtime_data
     (record,) = site.fleet.records.values()
     site.async_remove(record)

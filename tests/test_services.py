@@ -25,14 +25,24 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.site_devices import compat, services
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.fleet import DeviceRecord
 
-from . import advance, connectivity, entity_state, heartbeat, lose_connection, publish, regain_connection, setup_site
+from . import (
+    advance,
+    connectivity,
+    deliver,
+    entity_state,
+    heartbeat,
+    lose_connection,
+    publish,
+    regain_connection,
+    setup_site,
+)
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -454,7 +464,7 @@ async def test_one_that_changes_while_others_are_deleted(
         if event.data["device_id"] != first:
             return
         if meanwhile == "comes back":
-            async_fire_mqtt_message(hass, "sito_001/datalogger/monstro/2/heartbeat", '{"serial_number": "B"}')
+            deliver(hass, "sito_001/datalogger/monstro/2/heartbeat", {"serial_number": "B"})
         else:
             site.async_remove(record)
 

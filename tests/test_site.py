@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-import json
 import logging
 import pkgutil
 import time
@@ -20,7 +19,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.entity_platform import EntityPlatform
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 from custom_components.site_devices.site import Site
@@ -29,6 +28,7 @@ from . import (
     SITE,
     advance,
     connectivity,
+    deliver,
     heartbeat,
     lose_connection,
     publish,
@@ -55,8 +55,7 @@ def states(hass: HomeAssistant, *devices: str) -> list[str | None]:
 def fire(hass: HomeAssistant, *numbers: int) -> None:
     """Let heartbeats arrive in one go."""
     for number in numbers:
-        payload = json.dumps({"serial_number": f"T{number}"})
-        async_fire_mqtt_message(hass, f"{SITE}/datalogger/monstro/{number}/heartbeat", payload)
+        deliver(hass, f"{SITE}/datalogger/monstro/{number}/heartbeat", {"serial_number": f"T{number}"})
 
 
 def stored(hass_storage: dict[str, Any], entry: MockConfigEntry) -> dict[str, Any]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import advance, connectivity, entity_state, heartbeat, lose_connection, page, setup_site
+from . import advance, connectivity, deliver, entity_state, heartbeat, lose_connection, page, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -156,8 +153,7 @@ async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
     monkeypatch.setattr("custom_components.site_devices.arrivals._AT_ONCE", 1)
     monkeypatch.setattr(site.pages, "async_create", lambda record: (create(record), freezer.tick(0.01)))
     for serial in ("FIRST", "TEST123"):
-        topic = f"sito_001/datalogger/monstro/{serial}/heartbeat"
-        async_fire_mqtt_message(hass, topic, json.dumps({"serial_number": serial}))
+        deliver(hass, f"sito_001/datalogger/monstro/{serial}/heartbeat", {"serial_number": serial})
     await hass.async_block_till_done()
     for _ in range(3):
         await advance(hass, freezer, 1)
