@@ -9,9 +9,9 @@ import time
 import pytest
 
 from custom_components.site_devices.arrivals import Arrival, Arrivals
-from custom_components.site_devices.deadlines import SLICE
 from custom_components.site_devices.fleet import DeviceRecord
 from custom_components.site_devices.readings import DataPoint, Kind
+from custom_components.site_devices.slices import SLICE
 
 
 def device(serial: str = "TEST123") -> DeviceRecord:

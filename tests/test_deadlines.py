@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from custom_components.site_devices.deadlines import SLICE, DeadlineTimer
+from custom_components.site_devices.deadlines import DeadlineTimer
 from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
 from custom_components.site_devices.line import Line
 from custom_components.site_devices.protocol import Heartbeat
+from custom_components.site_devices.slices import SLICE
 
 OFFLINE_AFTER = 30.0
 QUIET_TURNS = 50  # after them, what had arrived has been read

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from custom_components.site_devices.deadlines import SLICE
 from custom_components.site_devices.fleet import DeviceRecord
 from custom_components.site_devices.listeners import Listeners
+from custom_components.site_devices.slices import SLICE
 
 
 class Entity:

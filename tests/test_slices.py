@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from custom_components.site_devices.deadlines import SLICE
-from custom_components.site_devices.slices import in_slices
+from custom_components.site_devices.slices import SLICE, in_slices
 
 
 @pytest.fixture

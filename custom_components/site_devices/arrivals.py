@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from homeassistant.core import callback
 
-from .deadlines import SLICE
 from .fleet import DeviceRecord
 from .registry import DevicePages
+from .slices import SLICE
 
 _AT_ONCE: Final = 10  # their entities take about as long to add as the loop may be held
 

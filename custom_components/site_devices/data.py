@@ -18,12 +18,12 @@ from homeassistant.helpers import entity_registry as er
 
 from .arrivals import Arrival
 from .const import DOMAIN
-from .deadlines import SLICE
 from .fleet import DeviceRecord, Fleet
 from .ids import entity_unique_id
 from .issues import SiteIssues
 from .protocol import Channel
 from .readings import DataPoint, Kind, Leaf, is_diagnostic, leaves, makes_entity
+from .slices import SLICE
 
 if TYPE_CHECKING:
     from .entity import DataEntity

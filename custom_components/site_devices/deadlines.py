@@ -14,8 +14,8 @@ from homeassistant.core import callback
 
 from .fleet import Change, Fleet
 from .line import Line
+from .slices import SLICE
 
-SLICE: Final = 0.005  # seconds for which the event loop is held at once
 _BLIND: Final = 2.0  # seconds; a timer this late means that the loop could not read either
 # Home Assistant's client reads one message in a turn of the loop, and not all of them are ours. So what had arrived has
 # been read when so many turns in a row brought none: a queue in which every tenth is ours is read through all the same.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
-from .deadlines import SLICE
 from .fleet import DeviceRecord
+from .slices import SLICE
 
 if TYPE_CHECKING:
     from .entity import DeviceEntity

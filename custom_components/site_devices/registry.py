@@ -10,10 +10,10 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .compat import via
-from .deadlines import SLICE
 from .fleet import DeviceRecord, Fleet
 from .ids import device_identifier, device_path, site_identifier
 from .protocol import Category
+from .slices import SLICE
 
 
 class DevicePages:

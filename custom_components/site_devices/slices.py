@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
-from .deadlines import SLICE
+SLICE: Final = 0.005  # seconds for which the event loop is held at once
 
 
 async def in_slices[T](items: Iterable[T]) -> AsyncIterator[T]:
