@@ -9,7 +9,7 @@ import time
 import pytest
 
 from custom_components.site_devices.arrivals import Arrival, Arrivals
-from custom_components.site_devices.fleet import DeviceRecord
+from custom_components.site_devices.fleet import DeviceRecord, Fleet
 from custom_components.site_devices.readings import DataPoint, Kind
 from custom_components.site_devices.slices import SLICE
 
@@ -25,8 +25,10 @@ class House:
         self.pages: list[DeviceRecord] = []
         self.batches: list[list[Arrival]] = []
         self.effort = effort
-        self.arrivals = Arrivals(asyncio.get_running_loop(), self)  # type: ignore[arg-type]
+        fleet = Fleet(offline_after=30, max_devices=100)
+        self.arrivals = Arrivals(asyncio.get_running_loop(), fleet, self)  # type: ignore[arg-type]
         self.arrivals.async_on_arrival(self._add)
+        self.batches.clear()  # of nothing that was known before
 
     def async_create(self, record: DeviceRecord) -> None:
         """Make a page."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from homeassistant.core import callback
 
-from .fleet import DeviceRecord
+from .fleet import DeviceRecord, Fleet
 from .registry import DevicePages
 from .slices import SLICE
 
@@ -29,9 +29,10 @@ type AddArrivals = Callable[[list[Arrival]], None]
 class Arrivals:
     """Hands what is new to the platforms, a few at once and for no longer than a slice of time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pages: DevicePages) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, pages: DevicePages) -> None:
         """Wait for the first."""
         self._loop = loop
+        self._fleet = fleet
         self._pages = pages
         self._platforms: list[AddArrivals] = []
         self._waiting: deque[Arrival] = deque()
@@ -39,7 +40,11 @@ class Arrivals:
 
     @callback
     def async_on_arrival(self, add: AddArrivals) -> None:
-        """Call a platform with whatever is new from now on."""
+        """Call a platform with what is known so far, and then with what is new."""
+        records = self._fleet.records.values()
+        known = [Arrival(record) for record in records]
+        known += [Arrival(record, key) for record in records for key, point in record.data.items() if not point.removed]
+        add(known)
         self._platforms.append(add)
 
     @callback

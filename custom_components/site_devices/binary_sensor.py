@@ -44,7 +44,7 @@ async def async_setup_entry(
                 entities.append(DataBinarySensor(site, record, leaf))
         async_add_entities(entities)
 
-    site.async_on_arrival(add)
+    site.arrivals.async_on_arrival(add)
 
 
 class ConnectivitySensor(DeviceEntity, BinarySensorEntity):

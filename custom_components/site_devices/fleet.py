@@ -50,7 +50,7 @@ class _Move(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class DeviceRecord:
-    """What is known of one device. Only `Fleet` writes it."""
+    """What is known of one device. Only `Fleet` writes it, but for `muted` and `data`."""
 
     key: str  # `{category}/{serial}`
     address: str  # where it was heard last; in a conflict, where it was heard first
@@ -61,7 +61,7 @@ class DeviceRecord:
     last_report: float | None = None  # wall clock of the last live input or output
     timestamp: str | int | float | None = None  # the device's own clock in its last heartbeat
     offline_after: float | None = None  # seconds; None: the site's
-    muted: bool = False  # disabled by the user: followed, but in no count, event or repair
+    muted: bool = False  # disabled by the user, as `registry` writes: followed, but in no count, event or repair
     heard: float = 0.0  # monotonic: the deadline counts from here
     arrived: float = -math.inf  # monotonic: when it was last discovered, moved or came online
     rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)

@@ -116,6 +116,10 @@ class DevicePages:
         """Return the id of a device's page."""
         return self._device_ids.get(record)
 
+    def identity(self, record: DeviceRecord) -> dict[str, Any]:
+        """Return what events and answers name a device by."""
+        return {"serial": record.serial, "name": self._fleet.name(record), "device_id": self.device_id(record)}
+
     def record(self, device_id: str) -> DeviceRecord | None:
         """Return the device whose page has an id."""
         return self._records.get(device_id)

@@ -92,7 +92,7 @@ async def async_setup_entry(
                 entities.append(TextSensor(site, record, leaf))
         async_add_entities(entities)
 
-    site.async_on_arrival(add)
+    site.arrivals.async_on_arrival(add)
 
 
 class CountSensor(SiteEntity, SensorEntity):

@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, Supp
 from homeassistant.exceptions import ServiceValidationError, Unauthorized
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
-from homeassistant.util.json import JsonObjectType, JsonValueType
+from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .compat import target_of
@@ -58,7 +58,7 @@ async def _set_deadline(call: ServiceCall) -> ServiceResponse:
     for site, records in devices.items():
         site.async_set_offline_after(records, int(seconds) or None)
     answers: list[JsonValueType] = [
-        {**_describe(site, record), "deadline": record.offline_after or site.fleet.offline_after}
+        {**site.pages.identity(record), "deadline": record.offline_after or site.fleet.offline_after}
         for site, records in devices.items()
         for record in records
     ]
@@ -86,7 +86,7 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
         heard = record.last_heartbeat
         answers.append(
             {
-                **_describe(site, record),
+                **site.pages.identity(record),
                 "last_heartbeat": None if heard is None else dt_util.utc_from_timestamp(heard).isoformat(),
             }
         )
@@ -109,15 +109,6 @@ async def _check_admin(call: ServiceCall) -> None:
 
 def _is_offline_since(record: DeviceRecord, before: float) -> bool:
     return not record.online and (record.last_heartbeat or record.created) < before
-
-
-def _describe(site: Site, record: DeviceRecord) -> JsonObjectType:
-    """Return what an answer says of a device."""
-    return {
-        "name": site.fleet.name(record),
-        "serial": record.serial,
-        "device_id": site.pages.device_id(record),
-    }
 
 
 def _targeted_devices(call: ServiceCall) -> dict[Site, list[DeviceRecord]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 import time
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.components.mqtt.models import ReceiveMessage
 from homeassistant.config_entries import ConfigEntry
@@ -19,7 +19,7 @@ from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 
-from .arrivals import AddArrivals, Arrival, Arrivals
+from .arrivals import Arrival, Arrivals
 from .causes import Causes
 from .const import CONF_SITE_CODE, DOMAIN
 from .data import SiteData
@@ -66,17 +66,17 @@ class Site:
         self.messages = 0  # received since the entry was loaded
         self.pages = DevicePages(hass, entry.entry_id, self.code, self.fleet, self._muted_changed)
         self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
-        self.events = SiteEvents(hass.loop, self.code, self._describe)
+        self.events = SiteEvents(hass.loop, self.code, self.pages.identity)
         self.issues = SiteIssues(hass, entry.entry_id, self.code, self.pages.device_id)
         self._store = SiteStore(hass, entry.entry_id, self.code)
-        self._arrivals = Arrivals(hass.loop, self.pages)
+        self.arrivals = Arrivals(hass.loop, self.fleet, self.pages)
         self.data = SiteData(
             hass,
             entry.entry_id,
             self.code,
             self.fleet,
             self.issues,
-            on_new=self._arrivals.async_add,
+            on_new=self.arrivals.async_add,
             on_learned=self._save,
         )
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
@@ -130,7 +130,7 @@ class Site:
         self._echo.async_stop()
         self.fleet.pause()
         self._deadlines.async_stop()
-        self._arrivals.async_stop()
+        self.arrivals.async_stop()
         self.pages.async_stop()
         self.data.async_stop()
         self.summary.async_stop()
@@ -169,15 +169,6 @@ class Site:
         """Tell whether the site is monitored, or switched off for planned work."""
         return self._store.monitoring
 
-    @callback
-    def async_on_arrival(self, add: AddArrivals) -> None:
-        """Call a platform with what is known so far, and then with what is new."""
-        records = self.fleet.records.values()
-        known = [Arrival(record) for record in records]
-        known += [Arrival(record, key) for record in records for key, point in record.data.items() if not point.removed]
-        add(known)
-        self._arrivals.async_on_arrival(add)
-
     # What the user does
 
     @callback
@@ -200,7 +191,7 @@ class Site:
     def async_forget(self, record: DeviceRecord) -> None:
         """Delete a device whose page is being deleted."""
         changes = self.fleet.remove(record.key)
-        self._arrivals.async_forget(record)
+        self.arrivals.async_forget(record)
         self.pages.async_forget(record)
         self.data.async_forget(record)
         self._apply(changes)
@@ -216,7 +207,7 @@ class Site:
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
         """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
         former_key, former_path = old.key, device_path(self.code, old)
-        self._arrivals.async_forget(new)
+        self.arrivals.async_forget(new)
         self.pages.async_remove(new)
         self.data.async_forget(new)
         changes = self.fleet.replace(old, new)
@@ -290,7 +281,7 @@ class Site:
             match kind:
                 case ChangeKind.DISCOVERED:
                     self._causes.async_device_accepted()
-                    self._arrivals.async_add(Arrival(record))
+                    self.arrivals.async_add(Arrival(record))
                 case ChangeKind.DESCRIBED | ChangeKind.MOVED:
                     self.pages.async_describe(record)
                 case ChangeKind.CONFLICT | ChangeKind.CONFLICT_ENDED:
@@ -302,14 +293,6 @@ class Site:
                 self.listeners.async_device_changed(record)
         self.summary.async_changed()
         self._save()
-
-    def _describe(self, record: DeviceRecord) -> dict[str, Any]:
-        """Return what an event says of a device."""
-        return {
-            "serial": record.serial,
-            "name": self.fleet.name(record),
-            "device_id": self.pages.device_id(record),
-        }
 
     @callback
     def _save(self) -> None:
