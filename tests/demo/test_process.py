@@ -108,7 +108,7 @@ class Endless(Part):
     """Starts, and is never ready."""
 
     def start(self) -> None:
-        self.pid = self._run(SLEEPER, log=self.folder / "log").pid
+        self.started = self._run(SLEEPER, log=self.folder / "log").pid
         raise StartError
 
 
@@ -116,7 +116,7 @@ def test_a_part_that_did_not_start_leaves_nothing_behind() -> None:
     part = Endless("test")
     with pytest.raises(StartError), part:
         pass
-    assert not is_alive(part.pid)
+    assert not is_alive(part.started)
     assert not part.folder.exists()
 
 
