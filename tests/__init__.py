@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 import json
+import time
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -70,6 +72,14 @@ async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: 
     for _ in range(_TURNS):
         await asyncio.sleep(0)
     await hass.async_block_till_done()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until something has come about, also while its clock is made to stand still."""
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it has not come about"
+        await asyncio.sleep(0)
 
 
 def subscribed(hass: HomeAssistant) -> list[str]:

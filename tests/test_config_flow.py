@@ -8,19 +8,16 @@ from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import mqtt
-from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
 from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_USER, ConfigFlowResult
 from homeassistant.core import Event, HomeAssistant
 from homeassistant.data_entry_flow import FlowHandler, FlowResultType, InvalidData
-from homeassistant.helpers.dispatcher import async_dispatcher_send
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
-from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 from custom_components.site_devices.config_flow import LISTEN_SECONDS
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 
-from . import SITE, advance, heartbeat, publish, setup_site, subscribed
+from . import SITE, advance, heartbeat, lose_connection, publish, setup_site, subscribed
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -67,11 +64,6 @@ def heard_sites(flow: Flow) -> list[str]:
 def listening_to(hass: HomeAssistant) -> list[str]:
     """Return what Home Assistant is subscribed to for us."""
     return [topic for topic in subscribed(hass) if "datalogger" in topic or "gateway" in topic]
-
-
-def lose_connection(hass: HomeAssistant, broker: MqttMockHAClient) -> None:
-    broker.connected = False
-    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, False)
 
 
 async def unload_mqtt(hass: HomeAssistant) -> None:
@@ -362,30 +354,31 @@ async def test_mqtt_is_not_loaded(hass: HomeAssistant) -> None:
     assert flow["reason"] == "mqtt_not_loaded"
 
 
-async def test_mqtt_is_not_connected(hass: HomeAssistant, broker: MqttMockHAClient) -> None:
-    broker.connected = False
+@pytest.mark.usefixtures("broker")
+async def test_mqtt_is_not_connected(hass: HomeAssistant) -> None:
+    lose_connection(hass)
     flow = await start(hass)
     assert flow["type"] is FlowResultType.ABORT
     assert flow["reason"] == "mqtt_not_connected"
 
 
-async def test_the_connection_is_lost_while_we_listen(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, broker: MqttMockHAClient
-) -> None:
+@pytest.mark.usefixtures("broker")
+async def test_the_connection_is_lost_while_we_listen(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     """Silence means something else then."""
     flow = await start(hass)
-    lose_connection(hass, broker)
+    lose_connection(hass)
     flow = await listen(hass, freezer, flow)
     assert flow["type"] is FlowResultType.ABORT
     assert flow["reason"] == "mqtt_not_connected"
 
 
+@pytest.mark.usefixtures("broker")
 async def test_the_connection_is_lost_after_something_was_heard(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, broker: MqttMockHAClient
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     flow = await start(hass)
     await heartbeat(hass)
-    lose_connection(hass, broker)
+    lose_connection(hass)
     flow = await listen(hass, freezer, flow)
     assert flow["step_id"] == "heard"
     flow = await answer(hass, flow, next_step_id="listen")

@@ -5,9 +5,7 @@ How long it all takes is the benchmark's business.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -17,7 +15,7 @@ import pytest
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import SITE, advance, connectivity, deliver, setup_site, subscribed
+from . import SITE, advance, connectivity, deliver, setup_site, subscribed, until
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -35,14 +33,6 @@ def reports(hass: HomeAssistant, size: int, value: float) -> None:
     for number in range(size):
         data = {"serial_number": f"T{number}", "power": value, "limit": 16}
         deliver(hass, f"{SITE}/datalogger/monstro/{number}/input", data)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(100_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    pytest.fail("it did not come")
 
 
 def timers(hass: HomeAssistant) -> Counter[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import ExitStack
 import logging
 import pkgutil
@@ -34,6 +33,7 @@ from . import (
     publish,
     regain_connection,
     setup_site,
+    until,
 )
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
@@ -75,14 +75,6 @@ def timers(hass: HomeAssistant) -> list[str]:
     """Return what waits in the loop because of us."""
     waiting = [timer for timer in hass.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
     return sorted(repr(timer._callback.__qualname__) for timer in waiting if "site_devices" in repr(timer._callback))
-
-
-async def until(condition: Callable[[], bool], pause: float = 0.005) -> None:
-    """Let the loop go on until something has come about; without a pause the condition is asked each turn."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it has not come about"
-        await asyncio.sleep(pause)
 
 
 # While nothing can be heard
@@ -294,7 +286,7 @@ async def test_hundreds_that_appear_at_once_are_added_in_batches_and_the_loop_tu
         seen.add(sum(batches))
         return 300 in seen
 
-    await until(all_added, pause=0)
+    await until(all_added)
     await hass.async_block_till_done()
     assert batches == [10] * 30
     assert len(seen) > 3
@@ -317,7 +309,7 @@ async def test_hundreds_that_fall_silent_at_once_flip_in_slices(
         seen.add(sum(record.online is False for record in records))
         return 300 in seen
 
-    await until(all_offline, pause=0)
+    await until(all_offline)
     await hass.async_block_till_done()
     assert len(seen) > 3
     assert {connectivity(hass, f"datalogger/T{number}") for number in range(300)} == {"off"}
