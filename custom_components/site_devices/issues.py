@@ -6,6 +6,7 @@ Each is raised when its cause is found, kept up to date in place, and taken back
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -64,7 +65,11 @@ class SiteIssues:
     @callback
     def async_set_store_lost(self, file: str | None) -> None:
         """Tell that the stored devices could not be used and are kept in a file, or (None) that they could."""
-        self._set(STORE_LOST, None if file is None else {"file": escape(file)})
+        names: dict[str, str] | None = None
+        if file is not None:
+            name = Path(file).name
+            names = {"folder": escape(str(Path(file).parent)), "ending": escape(name[name.index(".corrupt.") :])}
+        self._set(STORE_LOST, names)
 
     @callback
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
