@@ -12,6 +12,8 @@ import sys
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 
+from demo.process import signals_held
+
 # MQTT 3.1.1: messages without properties cost less before we see them, so that what comes after weighs more
 IN_PROCESS: Final = "3.1.1"
 
@@ -21,38 +23,30 @@ class PlayerError(Exception):
 
 
 class Process:
-    """One player, see `benchmarks.player`, in a `with` block."""
+    """One player, see `benchmarks.player`, in a `with` block; it answers as soon as its Home Assistant has started."""
 
     def __init__(
         self, name: str, size: int, port: int, *, folder: Path | None = None, protocol: str = IN_PROCESS
     ) -> None:
-        """Start Home Assistant in a folder, or in one of its own that is gone afterwards."""
+        """Prepare; Home Assistant will be in a folder, or in one of its own that is gone afterwards."""
         self.name = name
         self.size = size
         self._own = TemporaryDirectory(prefix="site_devices-bench-", ignore_cleanup_errors=True)
         self._log = Path(self._own.name) / "log"
-        with self._log.open("wb") as log:
+        arguments = (name, str(size), str(folder or self._own.name), str(port), protocol)
+        self._command = [sys.executable, "-m", "benchmarks.player", *arguments]
+
+    def __enter__(self) -> Self:
+        """Start it, without waiting."""
+        with signals_held(), self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "benchmarks.player",
-                    name,
-                    str(size),
-                    str(folder or self._own.name),
-                    str(port),
-                    protocol,
-                ],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env=os.environ | {"PYTHONHASHSEED": "0"},
             )
-
-    def __enter__(self) -> Self:
-        """Wait until it has started."""
-        self._answer()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,9 +72,6 @@ class Process:
             PlayerError: There is none.
 
         """
-        return self._answer()
-
-    def _answer(self) -> Any:
         assert self._process.stdout
         if not (line := self._process.stdout.readline()):
             lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -94,8 +85,10 @@ def on_stage(
 ) -> Iterator[list[Process]]:
     """Have the players of some contestants, each with its broker, started and prepared at once: nothing is measured yet."""
     with ExitStack() as stack:
-        started = [Process(name, size, port, protocol=protocol) for name, port in zip(names, ports, strict=False)]
-        players = [stack.enter_context(player) for player in started]
+        players = [
+            stack.enter_context(Process(name, size, port, protocol=protocol))
+            for name, port in zip(names, ports, strict=False)
+        ]
         for preparation in preparations:
             for player in players:
                 player.begin(preparation)

@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 import sys
 import time
-from typing import Any, Final
+from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.models import ReceiveMessage
@@ -27,9 +27,8 @@ from .contestants.base import OFFLINE_AFTER
 from .contestants.ours import Ours
 from .traffic import devices, heartbeats, inputs
 
-_BEFORE: Final = (
-    0.1  # seconds between the leap of the clock and the deadline, so that the watch on the loop begins before it
-)
+# Seconds between the leap of the clock and the deadline, so that the watch on the loop begins before it.
+_BEFORE: Final = 0.1
 _SHORTEST_DEADLINE: Final = 5  # seconds, the least that a user can set
 BEGIN: Final = "bench/begin"  # topics around the messages that come over the wire
 END: Final = "bench/end"
@@ -188,14 +187,9 @@ def _resident() -> int:
 
 async def _play(name: str, size: str, folder: str, port: str, protocol: str) -> None:
     player = Player(await home.start(folder, int(port), protocol), name, int(size))
-    _answer(None)
     while line := sys.stdin.readline():  # blocks on purpose
         what, arguments = json.loads(line)
-        _answer(await getattr(player, what)(*arguments))
-
-
-def _answer(answer: Any) -> None:
-    print(json.dumps(answer), flush=True)
+        print(json.dumps(await getattr(player, what)(*arguments)), flush=True)
 
 
 if __name__ == "__main__":
