@@ -90,21 +90,16 @@ def _device_page(user: User) -> None:
     user.sees("°C")
 
 
-def _options(user: User) -> None:
-    user.open_options(SITE)
-
-
 def _repair(user: User) -> None:
     user.open_repair(f"Has MON-20371 replaced MON-10004 on {REPLACED}?")
 
 
 PICTURES: dict[str, tuple[int, Callable[[User], None]]] = {
     "add_site": (640, _add_site),
-    "options": (1130, _options),
     "repair": (560, _repair),
-    "site_page": (820, _site_page),
-    "dashboard": (520, _dashboard),
-    "device_page": (820, _device_page),
+    "site_page": (742, _site_page),
+    "dashboard": (600, _dashboard),
+    "device_page": (752, _device_page),
 }
 """How high each is, and how it is reached; the later ones show what the former have done."""
 
