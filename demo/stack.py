@@ -79,7 +79,7 @@ def running_stack(
             fleet = Fleet(devices, connection.publish, interval=interval, data_every=data_every)
             fleet.silence(*silent)
             mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol, username=user, password=password)
-            say("Home Assistant starts; the very first time takes a minute")
+            say("Home Assistant starts; the very first time takes longer")
             entries = [mqtt, *(seed.site_entry(site, **options) for site, options in sites.items())]
             with (
                 fleet,
