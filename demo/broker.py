@@ -1,7 +1,7 @@
 """An MQTT broker on a free loopback port, with faults on demand. Standard library only.
 
 Mosquitto, as users run it; where it is not installed, the embedded broker that comes by pip (`iotcore`): enough to
-look at the demo, but without access lists and without persistence.
+look at the demo, but without access lists.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,6 @@ class Broker(Part):
         *,
         users: Mapping[str, str] | None = None,
         acl: str | None = None,
-        persistent: bool = False,
         settings: Sequence[str] = (),
     ) -> None:
         """Prepare; nothing runs before `start`.
@@ -36,7 +35,6 @@ class Broker(Part):
         Args:
             users: Passwords by user name; without any, everybody may connect.
             acl: The text of a Mosquitto access list.
-            persistent: Whether retained messages outlive a restart.
             settings: Further lines for mosquitto.conf.
         """
         super().__init__("broker")
@@ -46,9 +44,9 @@ class Broker(Part):
         if program := _find("mosquitto"):
             self.name = "Mosquitto"
             self.protocol = "5"
-            self._command = [program, "-c", str(self._mosquitto_conf(acl, persistent, settings))]
+            self._command = [program, "-c", str(self._mosquitto_conf(acl, settings))]
         elif find_spec("iotcore"):
-            if acl or persistent or settings:
+            if acl or settings:
                 raise StartError("This needs Mosquitto, which is not installed.")
             self.name = "iotcore"
             self.protocol = "3.1.1"  # its listeners speak one version each
@@ -68,7 +66,7 @@ class Broker(Part):
             return None
         return self.log.read_text(encoding="utf-8", errors="replace").count(f" as {client_id} (")
 
-    def _mosquitto_conf(self, acl: str | None, persistent: bool, settings: Sequence[str]) -> Path:
+    def _mosquitto_conf(self, acl: str | None, settings: Sequence[str]) -> Path:
         lines = [f"listener {self.port} {self.host}", f"allow_anonymous {'false' if self.users else 'true'}"]
         if os.geteuid() == 0:
             lines.append("user root")  # else it changes to a user who can't read its own folder here
@@ -79,8 +77,6 @@ class Broker(Part):
             file.write_text(acl, encoding="utf-8")
             file.chmod(0o600)
             lines.append(f"acl_file {file}")
-        if persistent:
-            lines += ["persistence true", f"persistence_location {self.folder}/"]
         conf = self.folder / "mosquitto.conf"
         conf.write_text("\n".join([*lines, *settings, ""]), encoding="utf-8")
         return conf

@@ -5,6 +5,7 @@ from itertools import cycle
 import time
 
 from . import seed
+from .check import OFFLINE_AFTER
 from .process import StartError
 from .stack import SITE, Stack
 
@@ -28,7 +29,7 @@ def show(stack: Stack, say: Callable[[str], None]) -> None:
       how many are online, and what is offline since when
     Any device page: its connectivity, and what it measures
 
-  Every minute and a half a device falls silent; it shows as disconnected 30 s later, and comes back after 60 s.
+  Every minute and a half a device falls silent; it shows as disconnected {OFFLINE_AFTER:.0f} s later, and comes back after 60 s.
   Ctrl-C ends everything and removes what it made.
 """
     )
@@ -36,7 +37,7 @@ def show(stack: Stack, say: Callable[[str], None]) -> None:
         _pause(PAUSE, stack)
         stack.fleet.silence(device.serial)
         last = stack.fleet.book.last_heartbeat.get(device.serial)
-        due = time.localtime(30 + (last.wall if last else time.time()))
+        due = time.localtime(OFFLINE_AFTER + (last.wall if last else time.time()))
         say(f"{device.name} falls silent; disconnected at {time.strftime('%H:%M:%S', due)}")
         _pause(SILENT_FOR, stack)
         stack.fleet.bring_back(device.serial)

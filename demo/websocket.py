@@ -26,9 +26,9 @@ class Socket:
                     raise RuntimeError(f"{command}: {answer['error']}")
                 return answer["result"]
 
-    async def events(self, event_type: str = "state_changed") -> AsyncIterator[dict[str, Any]]:
-        """Subscribe to an event and yield its data for ever; the last thing to do with a conversation."""
-        await self.ask("subscribe_events", event_type=event_type)
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield changes of state for ever; the last thing to do with a conversation."""
+        await self.ask("subscribe_events", event_type="state_changed")
         while True:
             message = await self._stream.receive_json()
             if message["type"] == "event":

@@ -4,7 +4,7 @@ import socket
 import threading
 from typing import Self
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -35,13 +35,10 @@ class Connection:
         self._port = port
         self._answered = threading.Event()
         self._refusal: str | None = None
-        self.losses = 0
-        """How often the connection was lost without being closed."""
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=client_id)
         self._client.reconnect_delay_set(1, 1)
         self._client.on_socket_open = _send_at_once
         self._client.on_connect = self._on_connect
-        self._client.on_disconnect = self._on_disconnect
         if username is not None:
             self._client.username_pw_set(username, password)
         if tls:
@@ -98,12 +95,6 @@ class Connection:
         if reason.is_failure and not self._answered.is_set():
             self._refusal = str(reason)
         self._answered.set()
-
-    def _on_disconnect(
-        self, client: Client, data: object, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            self.losses += 1
 
 
 def _send_at_once(client: Client, data: object, connection: object) -> None:

@@ -3,7 +3,6 @@
 In: a device, the time and a source of chance. Out: a payload. Knows no clock, no broker, and no other device.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import cos, pi, sin
@@ -12,7 +11,7 @@ from typing import Any
 
 type Payload = dict[str, Any]
 
-DATALOGGER_TYPES = ("monstro", "piccolo")
+TYPES = ("monstro", "piccolo")
 MODES = ("auto", "eco", "boost")
 
 # One wave a day as outdoors, and a small one of some minutes: a history graph has a shape on the first look, too.
@@ -54,13 +53,11 @@ class Device:
         return f"{self.site}/{self.address}/{channel}"
 
 
-def make_devices(
-    site: str, *, dataloggers: int, gateways: int, types: Sequence[str] = DATALOGGER_TYPES
-) -> list[Device]:
+def make_devices(site: str, *, dataloggers: int, gateways: int) -> list[Device]:
     """Make a site: its dataloggers, taking turns among the types, and then its gateways."""
     made = []
     for index in range(dataloggers):
-        kind, number = types[index % len(types)], index // len(types) + 1
+        kind, number = TYPES[index % len(TYPES)], index // len(TYPES) + 1
         made.append(_make(site, f"datalogger/{kind}/{number}", f"{kind[:3].upper()}-{number:05d}"))
     made += [_make(site, f"gateway/{number}", f"GW-{number:05d}") for number in range(1, gateways + 1)]
     return made

@@ -116,11 +116,6 @@ class Fleet:
             for serial in back:
                 self.beat(serial)
 
-    def bring_back_all(self) -> None:
-        """Let every device send again, each from its next turn on: a spread return, without a burst."""
-        with self._lock:
-            self._silent.clear()
-
     @property
     def silent(self) -> frozenset[str]:
         """The serials that send nothing at present."""

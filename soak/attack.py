@@ -31,6 +31,7 @@ INTERVAL = 2.0  # seconds between two heartbeats of an honest device
 OFFLINE_AFTER = 10  # seconds: short, so that they would flip if the rest held them up
 RATE = 6_000  # hostile messages a second: about half of what Home Assistant's client can read
 SEED = 7
+LIMIT = 1_000  # devices that the site may have in the flood
 MB_MORE = 50.0  # what the site may take beyond the subscriber that does nothing
 FEW = 3_000  # entities that are within that
 KB_ENTITY = 12.0  # for each further one: object, state and registry entry
@@ -44,14 +45,14 @@ def honest_devices() -> list[Device]:
     return make_devices(SITE, dataloggers=HONEST - 10, gateways=10)
 
 
-def hostile(messages: int, *, seed: int = SEED, max_devices: int = HONEST + 20, data_entities: bool = True) -> Outcome:
+def hostile(messages: int, *, max_devices: int = HONEST + 20, data_entities: bool = True) -> Outcome:
     """Send whatever there is on the wire; judge memory, log, errors and the honest devices.
 
     What may be published may also make data entities, up to the limits of the site; those cost what entities cost.
     """
     devices = honest_devices()
     serials = [device.serial for device in devices]
-    sent = islice(Hostile(SITE, seed=seed, honest=serials), messages)
+    sent = islice(Hostile(SITE, seed=SEED, honest=serials), messages)
     seen, noop = _run(devices, sent, yardstick=True, max_devices=max_devices, data_entities=data_entities)
     wrong = _judge(devices, seen, messages)
     more = seen["after"] - noop["after"]
@@ -63,18 +64,18 @@ def hostile(messages: int, *, seed: int = SEED, max_devices: int = HONEST + 20, 
     return Outcome(_short(seen, more=more, peak_more=seen["peak"] - noop["peak"]), wrong)
 
 
-def flood(serials: int, *, max_devices: int = 1_000) -> Outcome:
+def flood(serials: int) -> Outcome:
     """Send heartbeats of ever new serials; judge that the site's limit holds and nothing is kept of the rest."""
     devices = honest_devices()
-    seen, _ = _run(devices, _new_serials(serials), max_devices=max_devices)
+    seen, _ = _run(devices, _new_serials(serials), max_devices=LIMIT)
     wrong = _judge(devices, seen, serials)
-    if len(seen["records"]) != max_devices:
-        wrong.append(f"{len(seen['records'])} records instead of {max_devices}")
-    if seen["devices"] != max_devices + 1:  # and the site's own
-        wrong.append(f"{seen['devices']} device pages for {max_devices} devices")
+    if len(seen["records"]) != LIMIT:
+        wrong.append(f"{len(seen['records'])} records instead of {LIMIT}")
+    if seen["devices"] != LIMIT + 1:  # and the site's own
+        wrong.append(f"{seen['devices']} device pages for {LIMIT} devices")
     if seen["issues"] != ["device_limit"]:
         wrong.append(f"issues {seen['issues']} instead of the one about the limit")
-    if seen["ignored"].get("full") != serials - (max_devices - HONEST):
+    if seen["ignored"].get("full") != serials - (LIMIT - HONEST):
         wrong.append(f"{seen['ignored']} counted as ignored")
     return Outcome(_short(seen), wrong)
 

@@ -13,7 +13,7 @@ from demo.process import CLOSES_WITHIN, signals_held
 
 
 class CoreProcess:
-    """A Home Assistant core that watches a site inside a `with` block; what it saw is in `figures` after `finish`."""
+    """A Home Assistant core that watches a site inside a `with` block."""
 
     def __init__(
         self, port: int, site: str, *, after: int, options: dict[str, Any] | None = None, noop: bool = False
@@ -21,7 +21,6 @@ class CoreProcess:
         """Prepare; it will have started when it has received `after` messages."""
         self._command = [sys.executable, "-m", "soak.core", "--port", str(port), "--site", site, "--after", str(after)]
         self._command += ["--options", json.dumps(options or {}), *(["--noop"] if noop else [])]
-        self.figures: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         """Start it and wait until it listens."""
@@ -41,12 +40,13 @@ class CoreProcess:
         self._end()
 
     def finish(self) -> dict[str, Any]:
-        """Let it read what has arrived, and tell what became of it."""
+        """Let it read what has arrived; return what it saw."""
         output, _ = self._process.communicate()
         if self._process.returncode:
             raise RuntimeError(f"the core ended with {self._process.returncode}")
-        self.figures = json.loads(output)
-        return self.figures
+        figures = json.loads(output)
+        assert isinstance(figures, dict)
+        return figures
 
     def _wait_until_ready(self) -> None:
         assert self._process.stdout

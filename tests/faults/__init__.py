@@ -84,11 +84,11 @@ class Watch:
     async def _listen(self) -> None:
         async with connect(self._url, self._token) as socket:
             await socket.ask("config/entity_registry/list")
-            events = socket.events()
+            changes = socket.changes()
             self._loop.call_soon(self._subscribed.set)
-            async for event in events:
-                states = [event[name] and event[name]["state"] for name in ("old_state", "new_state")]
-                self.changes.append(Change(time.monotonic(), event["entity_id"], *states))
+            async for change in changes:
+                states = [change[name] and change[name]["state"] for name in ("old_state", "new_state")]
+                self.changes.append(Change(time.monotonic(), change["entity_id"], *states))
 
 
 def running(
@@ -141,8 +141,8 @@ def connectivity(stack: Stack) -> dict[str, str]:
     return {serial: id_ for (_, serial), id_ in stack.home_assistant.entity_ids(SITE, "connectivity").items()}
 
 
-def wait_until_all(stack: Stack, state: str = "on", *, within: float = PATIENCE) -> dict[str, str]:
-    """Wait until the whole fleet is there and in a state; return its connectivity entities by serial number."""
+def wait_until_all(stack: Stack, *, within: float = PATIENCE) -> dict[str, str]:
+    """Wait until the whole fleet is there and on; return its connectivity entities by serial number."""
     found: dict[str, str] = {}
 
     def reached() -> bool:
@@ -151,7 +151,7 @@ def wait_until_all(stack: Stack, state: str = "on", *, within: float = PATIENCE)
             found = connectivity(stack)
         states = stack.home_assistant.states()
         return found.keys() >= stack.fleet.devices.keys() and all(
-            states[id_]["state"] == state for id_ in found.values() if id_ in states
+            states[id_]["state"] == "on" for id_ in found.values() if id_ in states
         )
 
     until(reached, within=within)

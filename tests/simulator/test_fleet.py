@@ -10,7 +10,7 @@ from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
 DEVICES = make_devices("sito_001", dataloggers=3, gateways=1)
-FIRST, SECOND, THIRD, GATEWAY = DEVICES
+FIRST, SECOND, _, GATEWAY = DEVICES
 
 
 class Wire:
@@ -92,15 +92,13 @@ def test_bringing_back_what_is_not_silent_sends_nothing(wire: Wire) -> None:
     assert wire.messages == []
 
 
-def test_everything_falls_silent_and_comes_back_spread(wire: Wire) -> None:
+def test_everything_falls_silent(wire: Wire) -> None:
     with make(wire) as fleet:
         wait_for(lambda: len(fleet.book.last_heartbeat) == len(DEVICES))
         fleet.silence_all()
         silent_at = len(wire.messages)
         time.sleep(0.25)
         assert len(wire.messages) == silent_at
-        fleet.bring_back_all()
-        wait_for(lambda: len(wire.messages) > silent_at + 4)
 
 
 def test_a_heartbeat_out_of_turn(wire: Wire) -> None:
