@@ -17,6 +17,8 @@ from custom_components.site_devices.line import Line
 from custom_components.site_devices.protocol import Heartbeat
 from custom_components.site_devices.slices import SLICE
 
+from . import until
+
 OFFLINE_AFTER = 30.0
 QUIET_TURNS = 50  # after them, what had arrived has been read
 TOLERANCE = 1e-6
@@ -695,13 +697,6 @@ def test_stopped_between_two_slices_it_flips_nobody_more(loop: SlowMotion, site:
 
 
 # A real loop
-
-
-async def until(condition: Callable[[], bool], within: float = 20.0) -> None:
-    end = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.005)
 
 
 async def test_a_flood_on_a_real_loop_is_read_before_anybody_flips() -> None:
