@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 import subprocess
 import sys
+from tempfile import TemporaryDirectory
 import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ SITE = "sito_001"
 INTERVAL = 60.0  # seconds between two heartbeats of a device, up to a tenth more
 OFFLINE_AFTER = 150
 DATA_EVERY = 5  # heartbeats
+# Seconds from the start in which data comes with every heartbeat. Each write of a cached property of Home Assistant deletes a
+# key of the entity's dict and inserts it again; after some dozens the dict has doubled, once and for all. By then all have.
+WARM_UP = 7_200.0
 STEP = 1.0  # seconds between two looks at who is due
 JUNK_EVERY = 60.0  # seconds: a message that is to be ignored
 CHURN_EVERY = 1_200.0  # seconds: some devices fall silent, for half of that
@@ -45,11 +49,15 @@ _real_time = time.time
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop that does not wait for its timers, but jumps to them."""
+    """An event loop that can jump to its timers rather than wait for them.
+
+    `jumping`: it does. Not while anything is connected or disconnected, which takes real time and is waited for with a timer.
+    """
 
     def __init__(self) -> None:
         """Begin at the real time."""
         super().__init__()
+        self.jumping = False
         self.jumped = 0.0
         self._jobs = 0  # in threads, which live in real time: as long as one runs, nothing jumps
 
@@ -71,7 +79,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if not ready and scheduled and not self._jobs:
+        if self.jumping and not ready and scheduled and not self._jobs:
             self.jumped += max(0.0, scheduled[0].when() - self.time())
         super()._run_once()  # type: ignore[misc]
 
@@ -87,8 +95,8 @@ def endurance(hours: int, devices: int) -> Outcome:
 class Day:
     """The fleet, the book of what it sent, and what Home Assistant has made of it."""
 
-    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int) -> None:
-        """Prepare the fleet; nothing is sent."""
+    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int, settled: Path) -> None:
+        """Prepare the fleet; nothing is sent. `settled` is where to put what memory was in use when nothing may grow any more."""
         from homeassistant.components.mqtt.models import DATA_MQTT  # noqa: PLC0415  # the clock comes first
 
         from simulator.devices import make_devices  # noqa: PLC0415
@@ -105,9 +113,10 @@ class Day:
         self._loop = loop
         self._client = hass.data[DATA_MQTT].client
         self._chance = Random(11)
-        self._turns = [0] * count
+        self._turns = [1_000] * count  # small integers take no memory, and that they do later would look like growth
         self._churned = 0
-        self.grown: Counter[str] = Counter()
+        self.changed_most: list[str] = []
+        self._settled = settled
         self._begun = loop.time()
         self._schedule = Schedule(count, start=self._begun, interval=INTERVAL, jitter=0.1, chance=self._chance)
         hass.bus.async_listen("state_changed", self._changed)
@@ -131,10 +140,8 @@ class Day:
                 sample += SAMPLE_EVERY
                 self.samples.append(self._sample())
                 if len(self.samples) == SETTLED:
-                    self.grown = _by_line()
-        now_allocated = _by_line()
-        now_allocated.subtract(self.grown)
-        self.grown = now_allocated
+                    _snapshot().dump(str(self._settled))  # in memory it would itself be what grows
+        self.changed_most = self._changed_most()
         while self.silent:  # let those come back that are silent now
             self._churn()
             await asyncio.sleep(STEP)
@@ -156,7 +163,7 @@ class Day:
         self._turns[index] += 1
         said = {"serial_number": device.serial, "timestamp": round(self._loop.time()), "uptime": self._turns[index]}
         self._send(device.topic("heartbeat"), json.dumps(said).encode(), "heartbeat")
-        if self._turns[index] % DATA_EVERY == 1:
+        if self._loop.time() < self._begun + WARM_UP or self._turns[index] % DATA_EVERY == 1:
             self.values[device.serial] = value = self._chance.randrange(
                 1_000, 1_100
             )  # few, so that caches are soon full
@@ -177,8 +184,15 @@ class Day:
         if new and old and {new.state, old.state} == {"on", "off"} and new.entity_id.endswith("_connectivity"):
             self.flips[new.state] += 1
 
+    def _changed_most(self) -> list[str]:
+        """Return the lines whose memory changed most since nothing may grow any more."""
+        if not self._settled.exists():
+            return []
+        changed = _snapshot().compare_to(tracemalloc.Snapshot.load(str(self._settled)), "lineno")[:8]
+        return [f"{one.size_diff / 1024:+.1f} KB {'/'.join(str(one.traceback).split('/')[-3:])}" for one in changed]
+
     def _sample(self) -> dict[str, Any]:
-        gc.collect()
+        _collect()
         handles = [handle for handle in self._loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # noqa: SLF001
         files = Path(self._hass.config.config_dir).rglob("*")
         return {
@@ -215,23 +229,27 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         value = day.values[device.serial]
         if shown != {"connectivity": "on", "in/power": str(value), "in/mode": f"m{value % 3}"}:
             wrong.append(f"{device.serial}: {shown} instead of {value}")
-    grown = [f"{size / 1024:.1f} KB {place}" for place, size in day.grown.most_common(8)]
     return {
-        "grown most since it had settled": grown,
+        "changed most since it had settled": day.changed_most,
         "sent": dict(day.sent),
         "flips": dict(day.flips),
         "KB an hour": round(slope, 2),
         "KB each hour": [round(sample["kb"]) for sample in day.samples],
+        f"KB from hour {SETTLED} on": f"{min(sample['kb'] for sample in steady):,.0f} to {max(sample['kb'] for sample in steady):,.0f}",
         **{name: steady[-1][name] for name in steady[-1] if name != "kb"},
         "wrong": wrong[:20],
     }
 
 
-def _by_line() -> Counter[str]:
-    """Return the memory in use, in bytes, by the line that took it."""
+def _collect() -> None:
     gc.collect()
-    statistics = tracemalloc.take_snapshot().statistics("lineno")
-    return Counter({"/".join(str(one.traceback[0]).split("/")[-3:]): one.size for one in statistics})
+    # Python's cache of attributes holds the names that C code and paho make anew for each look
+    sys._clear_internal_caches()  # noqa: SLF001
+
+
+def _snapshot() -> tracemalloc.Snapshot:
+    _collect()
+    return tracemalloc.take_snapshot()
 
 
 def _slope(values: list[float]) -> float:
@@ -251,12 +269,14 @@ async def _run(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
     lines = Lines()
     logging.basicConfig(level=logging.WARNING, handlers=[lines])
     begun = _real_time()
-    with Broker() as broker:
+    with Broker() as broker, TemporaryDirectory(prefix="site_devices-endurance-") as folder:
         async with running_core(broker.port) as hass:
             entry = await add_site(hass, SITE, {"offline_after": OFFLINE_AFTER})
             tracemalloc.start()
-            day = Day(hass, loop, devices)
+            day = Day(hass, loop, devices, Path(folder, "settled"))
+            loop.jumping = True
             await day.run(hours)
+            loop.jumping = False
             await hass.async_block_till_done()
             states = {state.entity_id: state.state for state in hass.states.async_all()}
             entities = {row.unique_id: row.entity_id for row in er.async_get(hass).entities.values()}
