@@ -35,13 +35,18 @@ def blueprints() -> Generator[str]:
         server.shutdown()
 
 
-def test_an_outage_is_told_of_once_and_so_is_its_end(user: User, home: Home, blueprints: str) -> None:
-    user.open(f"/_my_redirect/blueprint_import?blueprint_url={quote(f'{blueprints}/outage.yaml')}")
+def import_blueprint(user: User, address: str, name: str) -> None:
+    """Import a blueprint and begin an automation with it."""
+    user.open(f"/_my_redirect/blueprint_import?blueprint_url={quote(address)}")
     user.press("Preview")
-    user.sees("One message when devices of a site fall silent")
+    user.sees(f"Site devices: {name}")
     user.look()
     user.press("Import blueprint")
-    user.choose("Site devices: outage and all-clear")
+    user.choose(f"Site devices: {name}")
+
+
+def test_an_outage_is_told_of_once_and_so_is_its_end(user: User, home: Home, blueprints: str) -> None:
+    import_blueprint(user, f"{blueprints}/outage.yaml", "outage and all-clear")
     user.pick_entities("sito_001 Events", "sito_001 Problem")
     user.look()
     user.press("Save")
@@ -54,3 +59,32 @@ def test_an_outage_is_told_of_once_and_so_is_its_end(user: User, home: Home, blu
     user.look()
     home.fleet.bring_back("MON-00002", "PIC-00002")
     user.sees("sito_001: all clear")
+
+
+def test_one_device_that_matters_is_told_of(user: User, home: Home, blueprints: str) -> None:
+    import_blueprint(user, f"{blueprints}/device_offline.yaml", "a device is offline")
+    user.pick_entities("Gateway 2 Connectivity")
+    user.write("mm", "0")
+    user.look()
+    user.press("Save")
+    user.sees("Traces")
+
+    home.fleet.silence("GW-00002")
+    user.press("Notifications")
+    user.sees("Gateway 2 is offline")
+    user.sees("Gateway 2 has been offline since")
+    user.look()
+    home.fleet.bring_back("GW-00002")
+
+
+def test_the_summary_of_a_day_can_be_had_at_once(user: User, blueprints: str) -> None:
+    import_blueprint(user, f"{blueprints}/daily_summary.yaml", "daily summary")
+    user.pick_entities("sito_001 Events")
+    user.look()
+    user.press("Save")
+    user.sees("Traces")
+    user.press("Menu")
+    user.choose("Run actions")
+    user.press("Notifications")
+    user.sees("sito_001: 6 of 6 devices online")
+    user.look()

@@ -23,6 +23,7 @@ REPAIRS = {
     "device_limit": {"site_plain": "crowd", "max_devices": "2"},
     "replaced": {"site_plain": "spares", "old_plain": "OLD-1", "new_plain": "NEW-1"},
     "silent_site": {"site_plain": "mute"},
+    "store_lost": {"site_plain": "attic"},
 }
 """What is in the title of each repair."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .home import wait_for
@@ -50,9 +51,34 @@ def test_new_hardware_can_go_on_as_the_old_device(user: User, home: Home) -> Non
     user.sees_no("Has NEW-1 replaced OLD-1")
     assert home.device_id("monstro/1", "spares") == old
     assert home.states(old).keys() == entities
-    assert len(home.device_ids("spares")) == 1 + 1
+    assert len(home.device_ids("spares")) == 1 + 3
     user.open_device("monstro/1", "spares")
     user.sees("Serial number: NEW-1")
+    user.reads("Connectivity", "Connected")
+
+
+def test_new_hardware_can_stay_a_device_of_its_own(user: User, home: Home) -> None:
+    user.open_repair("Has NEW-2 replaced OLD-2 on spares?")
+    user.choose("No, both are to stay")
+    user.sees("Both devices stay, and you are not asked again.")
+    user.look()
+    user.press("Close")
+    user.sees_no("Has NEW-2 replaced OLD-2")
+    user.open_device("monstro/2 (OLD-2)", "spares")
+    user.reads("Connectivity", "Disconnected")
+    user.open_device("monstro/2", "spares")
+    user.sees("Serial number: NEW-2")
+    user.reads("Connectivity", "Connected")
+
+
+def test_a_site_whose_store_was_lost_is_told_of_and_goes_on(user: User, home: Home) -> None:
+    user.open_repair("Stored devices of attic not usable")
+    user.sees(re.compile(r"kept in /\S+/\.storage under a name that ends in \.corrupt\.20\S+, and the devices"))
+    user.look()
+    user.press("Ignore")
+    user.sees_no("Stored devices of attic not usable")
+    user.open_device("monstro/1", "attic")
+    user.sees("Serial number: ATTIC-1")
     user.reads("Connectivity", "Connected")
 
 

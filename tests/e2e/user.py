@@ -109,7 +109,7 @@ class User:
 
     def press(self, button: str) -> None:
         """Press a button, that of the dialog if there is one."""
-        (self._dialog() if self._dialog().count() else self.page).get_by_role("button", name=button).first.click()
+        self._in_front().get_by_role("button", name=button).first.click()
 
     def choose(self, text: str) -> None:
         """Click on a text."""
@@ -120,11 +120,11 @@ class User:
         self.page.get_by_role("link", name=link, exact=True).click()
 
     def write(self, field: str, text: str) -> None:
-        """Fill a field of a dialog, found by its label."""
+        """Fill a field, that of the dialog if there is one, found by its label."""
         self._field(field).fill(text)
 
     def written(self, field: str) -> str:
-        """Return what is in a field of a dialog."""
+        """Return what is in a field, that of the dialog if there is one."""
         return self._field(field).input_value()
 
     def has_chosen(self, option: str) -> bool:
@@ -168,9 +168,12 @@ class User:
     def _dialog(self) -> Locator:
         return self.page.locator("ha-dialog[open]").last
 
+    def _in_front(self) -> Locator | Page:
+        return self._dialog() if self._dialog().count() else self.page
+
     def _field(self, label: str) -> Locator:
-        dialog = self._dialog()
-        return dialog.get_by_role("spinbutton", name=label).or_(dialog.get_by_role("textbox", name=label)).first
+        place = self._in_front()
+        return place.get_by_role("spinbutton", name=label).or_(place.get_by_role("textbox", name=label)).first
 
     def _console(self, message: ConsoleMessage) -> None:
         # Of a picture that is not there a response tells as well, and which.
