@@ -120,7 +120,9 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
             await until(heard)
             victim.send(f"{SITE_B}/{place}/input", {"serial_number": serial, "power": {"value": 1, "unit": "W"}})
         await until(lambda: sum(len(record.data) for record in site_b.runtime_data.fleet.records.values()) == 4)
-        await asyncio.sleep(2)  # until the last message of the victim has arrived and was counted
+        # what the site tells later, of its own
+        await until(lambda: (known := hass.states.get(f"sensor.{SITE_B}_devices_known")) and known.state == "2")
+        site_b.runtime_data.events.async_flush()
         await hass.async_block_till_done()
         before = snapshot(hass, site_b)
 
@@ -146,10 +148,11 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
         for site in (SITE_A, SITE_B):
             for message in islice(Hostile(site, seed=3, honest=serials), 1_000):
                 attacker.send(message.topic, message.payload, retain=message.retain)
+        attacker.send(f"{SITE_A}/gateway/1/heartbeat", {"serial_number": "GW-1", "name": "the last of them"})
         attacker.close()
-        await asyncio.sleep(1)
-        await hass.async_block_till_done()
         known = site_a.runtime_data.fleet.records
+        await until(lambda: "gateway/GW-1" in known and known["gateway/GW-1"].info.name == "the last of them")
+        await hass.async_block_till_done()
         assert known.keys() >= {"datalogger/TEST123", "gateway/GW-1"}  # his own, at his own site
         assert snapshot(hass, site_b) == before
 

@@ -60,8 +60,11 @@ async def test_a_silent_site_is_offline_whether_the_broker_lets_the_echo_through
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(DEVICE)
     await until(lambda: connectivity(hass) == "on")
-    await asyncio.sleep(3)
-    assert site_of(entry).line.works is works
+    if works:
+        await until(lambda: site_of(entry).line.works)
+    else:
+        await asyncio.sleep(3)
+        assert not site_of(entry).line.works
     history = History(hass)
     devices.alive.clear()
     await until(lambda: connectivity(hass) == "off")
