@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.json import json_bytes
@@ -232,6 +233,17 @@ async def test_what_was_gathered_is_told_before_a_reload(
     entry = await setup_site(hass)
     await heartbeat(hass)
     await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert [event["event_type"] for event in happened] == ["discovered"]
+
+
+async def test_what_was_gathered_is_told_when_home_assistant_stops(
+    hass: HomeAssistant, happened: list[dict[str, Any]]
+) -> None:
+    """After its start nobody would tell of a device that fell silent just before."""
+    await setup_site(hass)
+    await heartbeat(hass)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await hass.async_block_till_done()
     assert [event["event_type"] for event in happened] == ["discovered"]
 

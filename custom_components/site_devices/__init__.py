@@ -55,7 +55,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
 async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
     """Unload a site."""
     site = entry.runtime_data
-    site.events.async_flush()  # while there is an entity to tell of them
     # before the platforms go one by one: what came up then would get entities that nobody unloads
     site.async_stop()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)

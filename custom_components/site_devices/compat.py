@@ -46,8 +46,7 @@ def target_of(hass: HomeAssistant, call: ServiceCall) -> Target:
     if _target is None:
         selected = _service.async_extract_referenced_entity_ids(hass, call)
     else:
-        selection = (
-            getattr(_target, "TargetSelection", None) or _target.TargetSelectorData
-        )  # how it was called at first
+        # at first it was called by the latter name
+        selection = getattr(_target, "TargetSelection", None) or _target.TargetSelectorData
         selected = _target.async_extract_referenced_entity_ids(hass, selection(call.data))
     return Target(selected.referenced_devices, selected.referenced, selected.indirectly_referenced)

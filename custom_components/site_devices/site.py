@@ -2,7 +2,8 @@
 
 A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which tells what it changed. That goes
 to the log, the device pages, the site's counts and events, the store, and the entities of that one device. `deadlines`
-brings the changes that silence makes, the same way, when `line` knows that it is the devices' own. What devices report goes through `data`.
+brings the changes that silence makes, the same way, when `line` knows that it is the devices' own. What devices report
+goes through `data`.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ class Site:
 
     @callback
     def async_stop(self) -> None:
-        """Hear, time and tell nothing any more."""
+        """Tell what was gathered, while there is an entity that can; hear, time and tell nothing any more."""
+        self.events.async_flush()
         self.subscription.async_stop()
         self._echo.async_stop()
         self.fleet.pause()
@@ -134,7 +136,6 @@ class Site:
         self.pages.async_stop()
         self.data.async_stop()
         self.summary.async_stop()
-        self.events.async_drop()
         self.listeners.async_stop()
         self._causes.async_stop()
         self.issues.async_stop()
