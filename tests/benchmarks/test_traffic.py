@@ -16,7 +16,9 @@ def test_every_device_has_its_own_heartbeat_in_an_order_of_its_own():
     keys = [beat.key for beat in beats]
     assert len(set(keys)) == 100
     assert sum(key.startswith("gateway/") for key in keys) == 10
-    assert keys != sorted(keys)
+    numbers = [device.number for device in devices(100)]
+    assert numbers != sorted(numbers)
+    assert numbers == [device.number for device in devices(100)]
 
 
 def test_of_ten_values_one_is_another_in_each_turn():
@@ -28,6 +30,7 @@ def test_of_ten_values_one_is_another_in_each_turn():
         assert isinstance(report, Report)
         now = leaves(Channel.INPUT, report.data)
         assert len(now) == LEAVES
+        assert sum(leaf.unit == "W" for leaf in now.values()) == LEAVES // 2
         if before:
             assert sum(now[key] != before[key] for key in now) == 1
         before = now

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 import shutil
 import time
 
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
 from demo.broker import SYSTEM_PATHS, Broker
@@ -73,6 +75,33 @@ def test_users_need_their_password(socket_enabled: None) -> None:
         for password in ("wrong", None):
             with pytest.raises(BrokerError, match=r"refused.*\n.*--password"):
                 Connection(broker.host, broker.port, username="fleet", password=password).open()
+        with pytest.raises(BrokerError, match="refused"):
+            Connection(broker.host, broker.port).open()
+
+
+def test_a_retained_message_is_there_for_who_comes_later(broker: Broker) -> None:
+    received: list[tuple[bytes, bool]] = []
+    later = Client(CallbackAPIVersion.VERSION2)
+    later.on_message = lambda _client, _data, message: received.append((message.payload, message.retain))
+
+    def is_kept() -> bool:
+        later.subscribe("a")
+        return (b"kept", True) in received
+
+    with Connection(broker.host, broker.port) as connection:
+        connection.publish("a", "kept", qos=1, retain=True)
+        later.connect(broker.host, broker.port)
+        later.loop_start()
+        try:
+            wait_for(is_kept)
+        finally:
+            later.disconnect()
+            later.loop_stop()
+
+
+def test_encryption_is_not_given_up_where_the_broker_has_none(broker: Broker) -> None:
+    with pytest.raises(BrokerError, match="--tls"):
+        Connection(broker.host, broker.port, tls=True).open()
 
 
 def test_a_port_without_a_broker(broker: Broker) -> None:

@@ -21,9 +21,13 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
 
 
-def is_alive(pid: int) -> bool:
+def state(pid: int) -> str:
     stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return stat.read_text().rsplit(")", 1)[1].split()[0] if stat.exists() else ""
+
+
+def is_alive(pid: int) -> bool:
+    return state(pid) not in ("", "Z")
 
 
 def wait_for(reached: Callable[[], bool], within: float = 10) -> None:
@@ -68,6 +72,7 @@ def test_a_stubborn_child_is_killed(log: Path) -> None:
 def test_a_frozen_child_is_stopped(log: Path) -> None:
     child = Child(SLEEPER, log=log)
     child.send(signal.SIGSTOP)
+    wait_for(lambda: state(child.pid) == "T")
     assert child.stop() == -signal.SIGTERM
 
 
@@ -102,6 +107,18 @@ def test_it_ends_with_us(end: signal.Signals, thread: bool, tmp_path: Path, log:
     ours.send_signal(end)
     assert ours.wait(10) == (-end if end is signal.SIGKILL else 128 + end)
     wait_for(lambda: not is_alive(child))
+
+
+def test_it_ends_with_us_where_there_is_no_setpriv(log: Path) -> None:
+    program = f"""
+        import pathlib, sys
+        from demo.process import Child
+        print(Child([sys.executable, "-c", "import time; time.sleep(60)"], log=pathlib.Path({str(log)!r})).pid)
+    """
+    done = subprocess.run(
+        python(program), cwd=ROOT, env={"PATH": "/nowhere"}, check=True, stdout=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: not is_alive(int(done.stdout)))
 
 
 class Endless(Part):

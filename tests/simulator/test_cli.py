@@ -1,6 +1,7 @@
 """The command line tells what is wrong, and what to do."""
 
 import socket
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -32,6 +33,15 @@ def test_no_broker(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     complaint = capsys.readouterr().err
     assert f"127.0.0.1:{unused_port}" in complaint
     assert "--port" in complaint
+
+
+def test_the_last_devices_are_the_silent_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent: list[frozenset[str]] = []
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("simulator.cli.Connection", MagicMock())
+    monkeypatch.setattr("simulator.cli._report", lambda fleet, *_: silent.append(fleet.silent))
+    assert main(["--dataloggers", "3", "--gateways", "1", "--silent", "2"]) == 0
+    assert silent == [{"MON-00002", "GW-00001"}]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import json
+import threading
 import time
 
 import pytest
@@ -60,8 +61,9 @@ def test_every_device_beats_and_the_book_agrees(wire: Wire) -> None:
 def test_data_comes_first_at_once_and_then_less_often(wire: Wire) -> None:
     with make(wire) as fleet:
         wait_for(lambda: fleet.book.counts["heartbeat"] >= 40)
-    first = [topic for topic, _ in wire.messages if topic.startswith(FIRST.topic(""))]
-    assert first[:3] == [FIRST.topic("heartbeat"), FIRST.topic("input"), FIRST.topic("output")]
+    for device in DEVICES:
+        sent = [topic for topic, _ in wire.messages if topic.startswith(device.topic(""))]
+        assert sent[:3] == [device.topic("heartbeat"), device.topic("input"), device.topic("output")]
     assert fleet.book.counts["input"] == fleet.book.counts["output"]
     assert 0.3 < fleet.book.counts["input"] / fleet.book.counts["heartbeat"] < 0.5
 
@@ -120,6 +122,23 @@ def test_what_never_left_is_not_in_the_book(wire: Wire) -> None:
 def test_an_unknown_serial_is_an_error(wire: Wire) -> None:
     with pytest.raises(KeyError, match="nobody"):
         make(wire).silence(FIRST.serial, "nobody")
+
+
+def test_it_has_stopped_when_the_last_message_is_handed_over() -> None:
+    handed_over: list[str] = []
+
+    def publish(topic: str, _payload: str) -> bool:
+        begun.set()
+        time.sleep(0.1)
+        handed_over.append(topic)
+        return True
+
+    begun = threading.Event()
+    fleet = Fleet([FIRST], publish, data_every=0)
+    fleet.start()
+    assert begun.wait(5)
+    fleet.stop()
+    assert handed_over == [FIRST.topic("heartbeat")]
 
 
 def test_it_can_be_stopped_and_started_again(wire: Wire) -> None:
