@@ -74,6 +74,13 @@ async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: 
     await hass.async_block_till_done()
 
 
+async def change_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Let a device (OLD) fall silent, and other hardware (NEW) come to its address."""
+    await heartbeat(hass, serial="OLD")
+    await advance(hass, freezer, 31)
+    await heartbeat(hass, serial="NEW")
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop turn until something has come about, also while its clock is made to stand still."""
     end = time.monotonic() + 30

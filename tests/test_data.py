@@ -28,6 +28,7 @@ from custom_components.site_devices.data import MAX_DATA_POINTS, SiteData
 from . import (
     SITE,
     advance,
+    change_hardware,
     deliver,
     entity_state,
     heartbeat,
@@ -655,9 +656,7 @@ async def test_hardware_that_goes_on_as_another_device_is_in_no_repair_until_it_
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await setup_site(hass)
-    await heartbeat(hass, serial="OLD")
-    await advance(hass, freezer, 31)
-    await heartbeat(hass, serial="NEW")
+    await change_hardware(hass, freezer)
     many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
     await report(hass, many, serial="NEW")
     assert limit_issue(hass, entry)

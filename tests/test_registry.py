@@ -10,7 +10,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from . import advance, heartbeat, page, setup_site
+from . import advance, change_hardware, heartbeat, page, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -225,9 +225,7 @@ async def test_what_others_hung_on_a_page_is_left_alone_when_hardware_is_replace
 ) -> None:
     """Such as a helper that the user linked to the device."""
     entry = await setup_site(hass)
-    await heartbeat(hass, serial="OLD")
-    await advance(hass, freezer, 31)
-    await heartbeat(hass, serial="NEW")
+    await change_hardware(hass, freezer)
     entities = er.async_get(hass)
     device_id = page(hass, entry, "OLD").id
     helper = entities.async_get_or_create("sensor", "utility_meter", "of a user", device_id=device_id)

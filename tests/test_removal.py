@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
 
-from . import advance, connectivity, deliver, heartbeat, page, publish, setup_site
+from . import advance, change_hardware, connectivity, deliver, heartbeat, page, publish, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -103,9 +103,7 @@ async def test_the_other_device_at_its_address_gets_the_plain_name(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await setup_site(hass)
-    await heartbeat(hass, serial="OLD")
-    await advance(hass, freezer, 31)
-    await heartbeat(hass, serial="NEW")
+    await change_hardware(hass, freezer)
     assert page(hass, entry, "OLD").name == "monstro/1 (OLD)"
     await advance(hass, freezer, 31)
     await delete(hass, entry, "NEW")
