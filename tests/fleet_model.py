@@ -25,7 +25,8 @@ class Device:
     heard: float = 0.0
     last_heartbeat: float | None = None
     own: float | None = None  # deadline
-    arrived: float = -math.inf
+    graced: bool = False
+    arrived: float = math.inf
     rivals: dict[str, float] | None = None
     passes: list[tuple[float, str, str]] = field(default_factory=list)  # all its moves: when, from, to
 
@@ -48,7 +49,7 @@ class Model:
         self.site = site
         self.max_devices = max_devices
         self.accept_new = True
-        self.paused = True
+        self.paused_since: float | None = 0
         self.devices: dict[str, Device] = {}
         self.deleted: list[str] = []
         self.came: list[str] = []  # who came to where it is, the last one last
@@ -64,7 +65,7 @@ class Model:
 
     def next_deadline(self) -> float | None:
         """The earliest moment at which anything is due."""
-        if self.paused:
+        if self.paused_since is not None:
             return None
         due = [device.heard + self.patience(device) for device in self.devices.values() if device.online]
         due += [
@@ -114,6 +115,7 @@ class Model:
         elif device.rivals is not None and address in device.rivals:
             device.rivals[address] = now
         device.heard = now
+        device.graced = False
         device.last_heartbeat = wall
         device.said |= said
         return changes
@@ -121,16 +123,17 @@ class Model:
     def offline(self, key: str, now: float) -> None:
         """The fleet says that a device's deadline is over."""
         device = self.devices[key]
-        assert not self.paused
+        assert self.paused_since is None
         assert device.online
         assert device.heard + self.patience(device) <= now
         device.online = False
+        device.graced = False
         self._settle(device.place)
 
     def conflict_ended(self, key: str, now: float) -> list[str]:
         """The fleet says that a serial is alive at one address only."""
         device = self.devices[key]
-        assert not self.paused
+        assert self.paused_since is None
         assert device.rivals
         silent = [address for address, heard in device.rivals.items() if heard + 5 * self.patience(device) <= now]
         assert silent
@@ -143,22 +146,29 @@ class Model:
         self._go(device, survivors[0])
         return ["conflict_ended", "moved"]
 
-    def pause(self) -> None:
+    def pause(self, since: float) -> None:
         """Nothing can be heard."""
-        self.paused = True
+        if self.paused_since is None:
+            self.paused_since = since
 
     def resume(self, now: float) -> None:
         """All can be heard again."""
-        self.paused = False
-        self.forgive(math.inf, now)
-
-    def forgive(self, late: float, now: float) -> None:
-        """Nothing could be heard for a while."""
+        if self.paused_since is None:
+            return
+        since, self.paused_since = self.paused_since, None
+        self.interrupted(since, now, now)
         for device in self.devices.values():
-            if device.online:
-                device.heard = min(now, device.heard + late)
+            if device.arrived == math.inf:
+                device.arrived = now
+
+    def interrupted(self, since: float, until: float, now: float) -> None:
+        """Nothing could be heard for a while: who has not had a full deadline since it was heard last gets it."""
+        for device in self.devices.values():
+            if device.online and device.heard < until:
+                device.heard = min(until, device.heard + until - since) if device.graced else now
+                device.graced = True
             if device.rivals:
-                device.rivals = {address: min(now, heard + late) for address, heard in device.rivals.items()}
+                device.rivals = {address: min(now, heard + until - since) for address, heard in device.rivals.items()}
 
     def set_site(self, seconds: float) -> None:
         """The user changes the site's deadline."""
@@ -197,16 +207,23 @@ class Model:
             said=old.said | new.said,
             online=new.online,
             heard=new.heard,
+            graced=new.graced,
             last_heartbeat=new.last_heartbeat,
             own=old.own,
             arrived=new.arrived,
         )
         self._come(self.devices[new_key])
 
-    def restart(self) -> None:
-        """Home Assistant starts again, with what was stored."""
-        kept = sorted(self.devices.values(), key=lambda device: (device.online is True, device.last_heartbeat or 0))
-        self.paused = True
+    def restart(self, now: float) -> None:
+        """Home Assistant starts again, with what was stored: for how long each was silent since its grace, and whose place it is."""
+        until = now if self.paused_since is None else self.paused_since
+
+        def rank(device: Device) -> tuple[bool, bool, float]:
+            here = self.at(device.place)
+            return device.online is True, len(here) > 1 and here[-1] is device, device.last_heartbeat or 0
+
+        kept = sorted(self.devices.values(), key=rank)
+        self.paused_since = 0
         self.devices = {
             device.key: Device(
                 key=device.key,
@@ -214,6 +231,8 @@ class Model:
                 created=device.created,
                 said=device.said,
                 online=device.online,
+                graced=device.graced,
+                heard=-max(0, until - device.heard) if device.graced else 0,
                 last_heartbeat=device.last_heartbeat,
                 own=device.own,
                 rivals=dict.fromkeys(device.rivals, 0.0) if device.rivals else None,

@@ -3,113 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from itertools import pairwise
 import time
 from typing import Any
 
 import pytest
 
-from custom_components.site_devices.deadlines import DeadlineTimer
-from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
-from custom_components.site_devices.line import Line
-from custom_components.site_devices.protocol import Heartbeat
 from custom_components.site_devices.slices import SLICE
 
 from . import until
+from .slow_motion import OFFLINE_AFTER, Clockwork, SlowMotion
 
-OFFLINE_AFTER = 30.0
 QUIET_TURNS = 50  # after them, what had arrived has been read
-TOLERANCE = 1e-6
-
-
-class SlowMotion(asyncio.BaseEventLoop):
-    """asyncio's own turns: what was queued runs first, then what can be read, then what is due.
-
-    Its clock stands still but for waiting, and for what a test says that something takes.
-    """
-
-    _ready: deque[asyncio.Handle]
-    _scheduled: list[asyncio.TimerHandle]
-    _run_once: Callable[[], None]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 1000.0
-        self.socket: deque[Callable[[], None] | None] = deque()  # what one turn after the other can read
-        self._selector = self
-        self._end = self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def run(self, seconds: float = 0.0) -> None:
-        """Let time pass, and then everything happen that it has set off."""
-        self._end = self.now + seconds
-        self._run_once()
-        while self.now < self._end - TOLERANCE or self._ready:
-            self._run_once()
-
-    def block(self, seconds: float, *, after: float = 0.0) -> None:
-        """Let something else hold the loop."""
-        self.call_later(after, self.hold, seconds)
-
-    def timers(self) -> list[float]:
-        """Return what is armed."""
-        return [timer.when() for timer in self._scheduled if not timer.cancelled()]
-
-    def select(self, timeout: float | None) -> list[Callable[[], None]]:
-        if timeout is None or timeout > 0:
-            remaining = max(self._end - self.now, 0.0)
-            self.now += remaining if timeout is None else min(timeout, remaining)
-        read = self.socket.popleft() if self.socket else None
-        return [read] if read else []
-
-    def _process_events(self, events: list[Callable[[], None]]) -> None:
-        for event in events:
-            self.call_soon(event)
-
-    def hold(self, seconds: float) -> None:
-        self.now += seconds
-
-
-class Clockwork:
-    """A fleet and its timer, joined as a site joins them."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> None:
-        self.loop = loop
-        self.began = loop.time()
-        self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
-        self.fleet.resume(self.began)
-        self.asked: list[float] = []  # when an echo was asked for, after the beginning
-        self.line = Line(lambda: self.asked.append(loop.time() - self.began))
-        self.line.connected(self.began, patience=125.0)
-        self.timer = DeadlineTimer(loop, self.fleet, self.line, self._apply, lambda: self.messages)
-        self.messages = 0
-        self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
-        self.when_one_flips: Callable[[], None] = lambda: None
-
-    def beat(self, *serials: str) -> None:
-        for serial in serials:
-            self.messages += 1
-            self.line.message(self.loop.time())
-            heartbeat = Heartbeat(f"gateway/{serial}", "1", retained=False, timestamp=None, info=None, data={})
-            changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
-            assert not isinstance(changes, str)
-            for record, kind in changes:
-                if kind in {ChangeKind.DISCOVERED, ChangeKind.ONLINE}:
-                    self.timer.async_arm_by(self.fleet.deadline(record))
-
-    def echo(self) -> None:
-        self.line.echo(self.loop.time())
-        self.timer.async_look()
-
-    def _apply(self, changes: Sequence[Change]) -> None:
-        for record, kind in changes:
-            if kind is ChangeKind.OFFLINE:
-                self.offline[record.serial] = self.loop.time() - self.began
-        self.when_one_flips()
 
 
 @pytest.fixture
@@ -119,9 +25,19 @@ def loop() -> Generator[SlowMotion]:
     loop.close()
 
 
+def without_echo(loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> Clockwork:
+    """Return a site whose broker ends the connection of who publishes: silence is silence at its deadline."""
+    site = Clockwork(loop, offline_after)
+    for _ in range(2):
+        site.line.ask(loop.time())
+        site.line.lost(loop.time())
+        site.line.connected(loop.time(), patience=125.0)
+    return site
+
+
 @pytest.fixture
 def site(loop: SlowMotion) -> Clockwork:
-    return Clockwork(loop)
+    return without_echo(loop)
 
 
 def at(seconds: float) -> Any:
@@ -221,7 +137,7 @@ def test_a_lengthened_deadline_counts_from_the_last_heartbeat(loop: SlowMotion, 
 def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: SlowMotion, site: Clockwork) -> None:
     site.beat("A")
     loop.run(29)
-    site.fleet.pause()
+    site.fleet.pause(loop.time())
     site.timer.async_arm()
     assert loop.timers() == []
     loop.run(1000)
@@ -234,7 +150,7 @@ def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: Sl
 
 def test_who_comes_after_a_pause_that_nobody_outlived_gets_a_timer(loop: SlowMotion, site: Clockwork) -> None:
     site.beat("A")
-    site.fleet.pause()
+    site.fleet.pause(loop.time())
     site.timer.async_arm()
     site.fleet.remove("gateway/A")
     loop.run(10)
@@ -317,23 +233,17 @@ def test_what_falls_due_in_the_last_turns_gets_turns_of_its_own(loop: SlowMotion
 # A blind loop
 
 
-def test_a_timer_that_comes_late_moves_every_deadline_by_its_lateness(loop: SlowMotion, site: Clockwork) -> None:
+def test_a_timer_that_comes_late_gives_everybody_a_full_deadline_once(loop: SlowMotion, site: Clockwork) -> None:
     site.beat("A")
     loop.run(3)
     site.beat("B")
     loop.run(26)
     loop.block(5)  # from 29 to 34: the timer of A comes 4 s late
-    loop.run(20)
-    assert site.offline == {"A": at(34), "B": at(37)}
-
-
-def test_nobodys_deadline_moves_beyond_a_full_one(loop: SlowMotion, site: Clockwork) -> None:
-    site.beat("A", "B")
-    loop.run(29)
-    site.beat("B")
-    loop.block(20)  # from 29 to 49
-    loop.run(60)
-    assert site.offline == {"A": at(49), "B": at(29 + OFFLINE_AFTER + 19)}
+    loop.run(15)
+    site.beat("B")  # 44
+    loop.block(5, after=19.5)  # from 63.5 to 68.5: A has had its grace, and gets 4.5 s
+    loop.run(80)
+    assert site.offline == {"A": at(68.5), "B": at(98.5)}
 
 
 def test_a_timer_up_to_two_seconds_late_moves_nothing(loop: SlowMotion, site: Clockwork) -> None:
@@ -357,17 +267,19 @@ def test_lateness_counts_from_the_arming_of_a_timer_that_is_overdue_by_then(loop
     assert site.offline == {"A": at(25), "B": at(30)}
 
 
-def test_a_loop_that_is_blind_right_after_the_timer_moves_every_deadline(loop: SlowMotion, site: Clockwork) -> None:
+def test_a_loop_that_is_blind_right_after_the_timer_gives_everybody_a_full_deadline(
+    loop: SlowMotion, site: Clockwork
+) -> None:
     site.beat("A")
     loop.block(10, after=OFFLINE_AFTER)  # comes second in the turn of the timer
     loop.run(3)
     site.beat("B")
-    loop.run(60)
-    assert site.offline == {"A": at(40), "B": at(43)}
+    loop.run(80)
+    assert site.offline == {"A": at(70), "B": at(70)}
 
 
 @pytest.mark.parametrize("turn", [1, 2, QUIET_TURNS])
-def test_a_loop_that_is_blind_in_the_very_turns_it_was_given_moves_every_deadline(
+def test_a_loop_that_is_blind_in_the_very_turns_it_was_given_gives_everybody_a_full_deadline(
     loop: SlowMotion, site: Clockwork, turn: int
 ) -> None:
     site.beat("A")
@@ -375,11 +287,13 @@ def test_a_loop_that_is_blind_in_the_very_turns_it_was_given_moves_every_deadlin
     site.beat("B")
     loop.run(26.99)
     loop.socket.extend([*turn * [None], lambda: loop.hold(10)])
-    loop.run(20)
-    assert site.offline == {"A": at(40), "B": at(43)}
+    loop.run(60)
+    assert site.offline == {"A": at(70), "B": at(70)}
 
 
-def test_a_loop_that_is_blind_between_two_slices_moves_every_deadline(loop: SlowMotion, site: Clockwork) -> None:
+def test_a_loop_that_is_blind_between_two_slices_gives_everybody_a_full_deadline(
+    loop: SlowMotion, site: Clockwork
+) -> None:
     def one_takes_a_whole_slice() -> None:
         loop.now += SLICE
         if len(site.offline) == 2:
@@ -389,11 +303,10 @@ def test_a_loop_that_is_blind_between_two_slices_moves_every_deadline(loop: Slow
     site.beat("A", "B", "C")
     loop.run(3)
     site.beat("D")
-    loop.run(60)
+    loop.run(80)
     assert list(site.offline) == ["A", "B", "C", "D"]
     assert site.offline["B"] == pytest.approx(30, abs=0.02)
-    assert site.offline["C"] == pytest.approx(40, abs=0.02)
-    assert site.offline["D"] == pytest.approx(43, abs=0.02)
+    assert [site.offline["C"], site.offline["D"]] == pytest.approx([70, 70], abs=0.02)
 
 
 def test_flips_that_take_long_are_no_blindness(loop: SlowMotion, site: Clockwork) -> None:
@@ -451,7 +364,7 @@ def test_who_is_heard_between_two_slices_stays_online(loop: SlowMotion, site: Cl
 
 def test_a_pause_between_two_slices_keeps_the_rest_online(loop: SlowMotion, site: Clockwork) -> None:
     def connection_lost() -> None:
-        site.fleet.pause()
+        site.fleet.pause(loop.time())
         site.timer.async_arm()
 
     def one_takes_a_whole_slice() -> None:
@@ -485,21 +398,17 @@ def test_who_comes_while_others_flip_arms_no_second_timer(loop: SlowMotion, site
 
 
 @pytest.fixture
-def proven(site: Clockwork) -> Clockwork:
+def proven(loop: SlowMotion) -> Clockwork:
     """A site whose first echo came through; whether further ones do is up to the test."""
+    site = Clockwork(loop)
     site.beat("A")
     site.echo()
     site.asked.clear()
     return site
 
 
-def answer(site: Clockwork, after: float = 0.0) -> None:
-    """Let the broker send each echo back."""
-    site.line._ask = lambda: (site.asked.append(site.loop.time() - site.began), site.loop.call_later(after, site.echo))  # type: ignore[assignment,func-returns-value]
-
-
 def test_silence_over_a_line_that_answers_is_offline_at_its_deadline(loop: SlowMotion, proven: Clockwork) -> None:
-    answer(proven)
+    proven.answered_after = 0.0
     loop.run(29.99)
     assert not proven.offline
     loop.run(0.02)
@@ -509,20 +418,20 @@ def test_silence_over_a_line_that_answers_is_offline_at_its_deadline(loop: SlowM
 
 @pytest.mark.parametrize("after", [0.02, 0.5, 0.9])
 def test_an_answer_that_takes_up_to_a_second_delays_nothing(loop: SlowMotion, proven: Clockwork, after: float) -> None:
-    answer(proven, after)
+    proven.answered_after = after
     loop.run(40)
     assert proven.offline == {"A": at(30)}
 
 
 def test_an_answer_that_takes_longer_delays_by_what_it_takes_longer(loop: SlowMotion, proven: Clockwork) -> None:
-    answer(proven, 1.8)
+    proven.answered_after = 1.8
     loop.run(40)
     assert proven.offline == {"A": at(30.8)}
 
 
 def test_a_line_that_is_slow_for_good_hides_no_silence(loop: SlowMotion, proven: Clockwork) -> None:
     """Once it is taken for blind, and that is that, for as long as nobody is heard."""
-    answer(proven, 3)
+    proven.answered_after = 3
     loop.run(300)
     assert 30 <= proven.offline["A"] <= 30 + 23 + 2
 
@@ -545,7 +454,7 @@ def test_one_that_is_silent_while_others_beat_needs_no_echo(loop: SlowMotion, pr
 def test_of_a_fleet_that_falls_silent_one_echo_a_second_is_asked_for_at_most(
     loop: SlowMotion, proven: Clockwork
 ) -> None:
-    answer(proven, 0.001)
+    proven.answered_after = 0.001
     for number in range(1000):
         loop.run(0.01)
         proven.beat(str(number))
@@ -558,37 +467,35 @@ def test_of_a_fleet_that_falls_silent_one_echo_a_second_is_asked_for_at_most(
 def test_while_the_line_is_frozen_nobody_is_offline_and_what_was_sent_meanwhile_counts(
     loop: SlowMotion, proven: Clockwork
 ) -> None:
+    first = proven.number + 1
     proven.beat("B", "C")
     loop.run(5)
     proven.beat("B")
     loop.run(60)
     assert not proven.offline
-    assert proven.asked == [at(20)]
-    answer(proven)
-    proven.echo()  # the broker is back, and sends what it has, one after the other
+    assert proven.asked == [at(seconds) for seconds in range(20, 66, 3)]
+    proven.answered_after = 0.0
+    proven.echo(first)  # the broker is back, and sends what it has, one after the other
     loop.run(0.5)
     proven.beat("A", "B")
     loop.run(60)
-    assert proven.offline["C"] == at(90)  # what was left of its deadline when the line froze
-    assert proven.offline["A"] == proven.offline["B"] == at(95.5)
+    assert proven.offline == {"A": at(95.5), "B": at(95.5), "C": at(95)}
 
 
-def test_a_message_in_place_of_the_echo_ends_the_wait_as_well(loop: SlowMotion, proven: Clockwork) -> None:
+def test_a_message_without_an_echo_soon_after_is_the_proof(loop: SlowMotion, proven: Clockwork) -> None:
     proven.beat("B")
     loop.run(60)
     proven.beat("B")
-    answer(proven)
-    loop.run(29)
-    assert not proven.offline
-    loop.run(10)
-    assert proven.offline == {"A": pytest.approx(90, abs=1.01), "B": pytest.approx(90, abs=1.01)}
+    loop.run(60)
+    assert proven.offline["A"] == at(62)
 
 
-def test_a_short_freeze_that_ends_before_any_deadline_gives_its_time_back(loop: SlowMotion, proven: Clockwork) -> None:
+def test_a_short_freeze_that_ends_before_any_deadline_gives_a_full_one(loop: SlowMotion, proven: Clockwork) -> None:
     """Devices may have to connect again before they are heard."""
+    first = proven.number + 1
     loop.run(25)
-    proven.echo()
-    answer(proven)
+    proven.answered_after = 0.0
+    proven.echo(first)
     loop.run(29.9)
     assert not proven.offline
     loop.run(0.2)
@@ -597,10 +504,11 @@ def test_a_short_freeze_that_ends_before_any_deadline_gives_its_time_back(loop: 
 
 def test_a_lost_connection_ends_the_wait(loop: SlowMotion, proven: Clockwork) -> None:
     loop.run(60)
-    proven.fleet.pause()
+    proven.fleet.pause(proven.line.lost(loop.time()))
     proven.timer.async_arm()
     assert loop.timers() == []
     loop.run(60)
+    proven.answered_after = 0.0
     proven.line.connected(loop.time(), patience=125.0)
     proven.fleet.resume(loop.time())
     proven.timer.async_arm()
@@ -608,23 +516,103 @@ def test_a_lost_connection_ends_the_wait(loop: SlowMotion, proven: Clockwork) ->
     assert proven.offline == {"A": at(150)}
 
 
-def test_an_echo_that_is_not_let_through_any_more_is_waited_for_as_long_as_mqtt_waits(
+def test_an_echo_that_is_no_longer_let_through_is_waited_for_as_long_as_mqtt_waits(
     loop: SlowMotion, proven: Clockwork
 ) -> None:
     loop.run(300)
-    assert proven.offline == {"A": pytest.approx(20 + 125, abs=1.01)}
+    assert proven.offline == {"A": at(20 + 125)}
     assert not proven.line.works
+
+
+# A live device keeps no dead one online
+
+
+@pytest.mark.parametrize("every", [5, 8, 10, 25])
+@pytest.mark.parametrize("echo", [None, 3.0, 10.0])
+def test_a_dead_device_is_offline_beside_a_live_one_whatever_becomes_of_the_echo(
+    loop: SlowMotion, proven: Clockwork, every: int, echo: float | None
+) -> None:
+    proven.answered_after = echo
+    for _ in range(40):
+        loop.run(every)
+        proven.beat("B")
+    assert list(proven.offline) == ["A"]
+    assert 30 <= proven.offline["A"] <= 60 + every + 4
+
+
+def test_one_lost_echo_delays_nothing(loop: SlowMotion, proven: Clockwork) -> None:
+    loop.run(21)
+    proven.answered_after = 0.0
+    loop.run(40)
+    assert proven.offline == {"A": at(30)}
+
+
+# Whatever fails
+
+
+def test_a_failure_is_logged_once_and_the_timer_goes_on(
+    loop: SlowMotion, site: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise KeyError
+
+    site.when_one_flips = fail
+    site.beat("A", "B", "C")
+    loop.run(10)
+    site.beat("D")
+    loop.run(31)
+    assert site.offline == {"A": at(30), "B": at(31), "C": at(32), "D": at(40)}
+    assert len(caplog.records) == 1
+
+
+def test_a_timer_that_stands_still_is_started_again_and_that_is_said_once(
+    loop: SlowMotion, site: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    for began in (0, 100):
+        site.beat("A")
+        site.timer.async_stop()  # as nothing should
+        for seconds in (20, 14.9):
+            loop.run(seconds)
+            site.timer.async_watch()
+            loop.run()
+            assert not site.offline
+        loop.run(0.2)
+        site.timer.async_watch()
+        loop.run()
+        assert site.offline.pop("A") == at(began + 35.1)
+        loop.run(64.9)
+    assert len(caplog.records) == 1
+
+
+def test_what_may_put_a_deadline_off_is_no_standstill(
+    loop: SlowMotion, proven: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(14):
+        loop.run(10)
+        proven.timer.async_watch()
+    assert not proven.offline
+    assert not caplog.records
+
+
+def test_a_late_timer_is_noticed_by_whatever_arms_it_again(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A")
+    loop.run(29)
+    loop.now += 5
+    site.timer.async_arm()  # before the loop comes to its timer
+    loop.run(40)
+    assert site.offline == {"A": at(64)}
 
 
 def test_short_deadlines_wait_for_the_line_as_well(loop: SlowMotion) -> None:
     site = Clockwork(loop, offline_after=5)
     site.beat("A")
     site.echo()
+    first = site.number + 1
     loop.run(60)
     assert not site.offline
-    site.echo()
+    site.answered_after = 0.0
+    site.echo(first)
     site.beat("A")
-    answer(site)
     loop.run(10)
     assert site.offline == {"A": at(65)}
 
@@ -701,7 +689,7 @@ def test_stopped_between_two_slices_it_flips_nobody_more(loop: SlowMotion, site:
 
 async def test_a_flood_on_a_real_loop_is_read_before_anybody_flips() -> None:
     """The heartbeat that keeps a device alive stands at the end of a long queue."""
-    site = Clockwork(asyncio.get_running_loop(), offline_after=0.2)
+    site = without_echo(asyncio.get_running_loop(), offline_after=0.2)
     site.beat("A", "B")
     overdue_for = 0
     while overdue_for < 50:
@@ -717,7 +705,7 @@ async def test_a_flood_on_a_real_loop_is_read_before_anybody_flips() -> None:
 
 
 async def test_an_endless_flood_on_a_real_loop_hides_no_silence() -> None:
-    site = Clockwork(asyncio.get_running_loop(), offline_after=0.1)
+    site = without_echo(asyncio.get_running_loop(), offline_after=0.1)
     site.beat("A")
     while not site.offline:
         site.messages += 1
@@ -729,7 +717,7 @@ async def test_an_endless_flood_on_a_real_loop_hides_no_silence() -> None:
 
 async def test_the_largest_site_due_at_once_flips_whole_while_others_get_their_turns() -> None:
     loop = asyncio.get_running_loop()
-    site = Clockwork(loop, offline_after=0.5)
+    site = without_echo(loop, offline_after=0.5)
     site.beat(*map(str, range(9900)))
     site.when_one_flips = lambda: time.sleep(0.00002)  # about what a state write takes
     turns: list[int] = []

@@ -48,7 +48,7 @@ async def test_it_goes_out_below_home_assistants_own_prefix_and_is_not_kept(
     await heartbeat(hass)
     ((topic, payload, qos, retain), _) = broker.async_publish.call_args
     assert topic == f"homeassistant/site_devices/{entry.entry_id}/echo"
-    assert (len(payload), qos, retain) == (16, 0, False)
+    assert (len(payload), qos, retain) == (18, 0, False)
     assert entry.runtime_data.line.works
 
 
@@ -71,16 +71,19 @@ async def test_a_silent_site_is_offline_at_its_deadline(hass: HomeAssistant, fre
     assert connectivity(hass) == "off"
 
 
-async def test_without_an_echo_ever_a_silent_site_is_offline_at_its_deadline_as_well(
+async def test_where_no_echo_comes_through_a_silent_site_is_offline_at_its_deadline_as_well(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, refused: list[str]
 ) -> None:
     await setup_site(hass)
-    await heartbeat(hass)
-    await advance(hass, freezer, 29.9)
+    for _ in range(5):
+        await heartbeat(hass)
+        await advance(hass, freezer, 3)
+    assert len(refused) == 3
+    await advance(hass, freezer, 26.9)
     assert connectivity(hass) == "on"
     await advance(hass, freezer, 0.2)
     assert connectivity(hass) == "off"
-    assert len(refused) == 1
+    assert len(refused) == 3
 
 
 async def test_a_frozen_broker_makes_nobody_offline(
@@ -133,17 +136,18 @@ async def test_while_monitoring_is_off_nothing_is_asked(
 
 async def test_a_stopped_one_asks_and_hears_nothing_more(hass: HomeAssistant, refused: list[str]) -> None:
     entry = await setup_site(hass)
-    heard: list[str] = []
-    echo = Echo(hass, entry, lambda: heard.append("echo"))
+    heard: list[int] = []
+    echo = Echo(hass, entry, heard.append)
     others = subscribed(hass)
     await echo.async_start()
     assert len(subscribed(hass)) == len(others) + 1
-    echo._received(ReceiveMessage("", echo._payload, 0, False, "", 0.0))
+    message = ReceiveMessage("", echo._token + b" 7", 0, False, "", 0.0)
+    echo._received(message)
     echo.async_stop()
     echo.async_stop()
     assert subscribed(hass) == others
-    echo._received(ReceiveMessage("", echo._payload, 0, False, "", 0.0))
-    echo.async_ask()
+    echo._received(message)
+    echo.async_send(8)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert heard == ["echo"]
+    assert heard == [7]
     assert refused == []

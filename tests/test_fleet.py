@@ -97,14 +97,14 @@ class Yard:
         stored = [
             replace(
                 record,
-                heard=0.0,
-                arrived=-math.inf,
+                heard=-self.fleet.silence(record, self.now) if record.graced else 0.0,
+                arrived=math.inf,
                 moves=(),
                 rivals=dict.fromkeys(record.rivals, 0.0) if record.rivals else None,
             )
             for record in self.fleet.records.values()
         ]
-        fleet.restore(stored, list(self.fleet.deleted))
+        fleet.restore(stored, list(self.fleet.deleted), self.fleet.owners())
         return Yard(fleet, now=5.0, wall=self.wall, paused=True)
 
     def record(self, serial: str = "A", category: Category = Category.DATALOGGER) -> DeviceRecord:
@@ -361,7 +361,7 @@ def test_a_deadline_can_be_changed_while_the_device_is_offline(yard: Yard) -> No
 
 def test_deadlines_stand_still_while_nothing_can_be_heard(yard: Yard) -> None:
     yard.hear("A")
-    yard.fleet.pause()
+    yard.fleet.pause(yard.now)
     yard.sleep(100_000)
 
     assert yard.fleet.next_deadline() is None
@@ -374,7 +374,7 @@ def test_those_online_get_one_full_deadline_afterwards(yard: Yard) -> None:
     yard.wait(15)
     yard.hear_all("B")
     yard.wait(15)
-    yard.fleet.pause()
+    yard.fleet.pause(yard.now)
     yard.sleep(1000)
 
     yard.fleet.resume(yard.now)
@@ -385,7 +385,7 @@ def test_those_online_get_one_full_deadline_afterwards(yard: Yard) -> None:
 
 
 def test_what_is_heard_while_paused_counts(yard: Yard) -> None:
-    yard.fleet.pause()
+    yard.fleet.pause(yard.now)
 
     assert yard.hear("A") == [("A", DISCOVERED)]
     yard.sleep(100)
@@ -403,30 +403,82 @@ def test_a_new_fleet_waits_for_the_site() -> None:
     assert yard.expire() == []
 
 
-def test_a_blind_loop_moves_every_deadline(yard: Yard) -> None:
+# Grace
+
+
+def test_after_an_interruption_who_is_online_gets_a_full_deadline(yard: Yard) -> None:
     yard.hear_all("A")
     yard.sleep(10)
     yard.hear_all("B")
-    yard.sleep(25)
+    yard.sleep(19)
 
-    yard.fleet.forgive(5, yard.now)
+    yard.fleet.interrupted(yard.now - 5, yard.now, yard.now)
 
-    assert yard.expire() == [("A", OFFLINE)]
-    assert yard.wait(9) == []
-    assert yard.wait(1) == [("B", OFFLINE)]
+    assert yard.wait(29) == []
+    assert yard.wait(1) == [("A", OFFLINE), ("B", OFFLINE)]
 
 
-def test_no_deadline_moves_beyond_one_full_deadline(yard: Yard) -> None:
+@pytest.mark.parametrize("lost_every", [1, 25, 29])
+def test_further_interruptions_give_no_more_than_they_took(yard: Yard, lost_every: int) -> None:
+    """Off after two deadlines of listening at most, however often the line breaks."""
+    yard.hear("A")
+    listened = 0
+    while yard.online():
+        listened += 1
+        yard.wait(1)
+        if listened % lost_every == 0:
+            yard.fleet.pause(yard.now)
+            yard.sleep(12)
+            yard.fleet.resume(yard.now)
+    assert listened == lost_every + 30
+
+
+def test_who_was_heard_in_between_gets_a_full_deadline_each_time(yard: Yard) -> None:
+    yard.hear("A")
+    for _ in range(5):
+        yard.wait(29)
+        yard.fleet.pause(yard.now)
+        yard.sleep(100)
+        yard.fleet.resume(yard.now)
+        assert yard.wait(29) == []
+        assert yard.hear("A") == []
+
+
+def test_who_was_heard_since_the_interruption_keeps_its_grace(yard: Yard) -> None:
     yard.hear_all("A")
-    yard.sleep(29)
+    yard.sleep(20)
     yard.hear_all("B")
-    yard.sleep(1)
+    yard.fleet.interrupted(yard.now - 15, yard.now, yard.now + 2)
+    yard.sleep(2)
 
-    yard.fleet.forgive(20, yard.now)
+    assert [yard.record(serial).graced for serial in "AB"] == [True, False]
+    assert yard.wait(28) == [("B", OFFLINE)]
+    assert yard.wait(2) == [("A", OFFLINE)]
 
+
+@pytest.mark.parametrize(("silent", "left"), [(0, 30), (20, 10), (29, 1), (30, 0)])
+def test_a_restart_renews_no_grace(yard: Yard, silent: int, left: int) -> None:
+    yard.hear("A")
+    yard.sleep(29)
+    yard = yard.restarted()
+    yard.fleet.resume(yard.now)
+    yard.sleep(silent)
+    for _ in range(3):
+        yard = yard.restarted()
+        yard.sleep(1000)
+        yard.fleet.resume(yard.now)
+    assert yard.fleet.next_deadline() == yard.now + left
+
+
+def test_a_restart_while_nothing_can_be_heard_counts_what_was_listened_to(yard: Yard) -> None:
+    yard.hear("A")
+    yard.fleet.interrupted(yard.now, yard.now + 1, yard.now + 1)
+    yard.sleep(11)
+    yard.fleet.pause(yard.now)
+    yard.sleep(1000)
+    yard = yard.restarted()
+    yard.fleet.resume(yard.now)
     assert yard.fleet.next_deadline() == yard.now + 20
-    assert yard.wait(20) == [("A", OFFLINE)]
-    assert yard.wait(10) == [("B", OFFLINE)]
 
 
 # Restart
@@ -982,21 +1034,21 @@ def test_a_conflict_of_which_nothing_is_heard_after_a_restart_ends_where_it_was(
 
 def test_a_conflict_stands_still_while_nothing_can_be_heard(yard: Yard) -> None:
     conflicting(yard)
-    yard.fleet.pause()
+    yard.fleet.pause(yard.now)
     yard.sleep(10_000)
     assert yard.fleet.next_deadline() is None
     assert yard.fleet.expire(yard.now) == ()
 
     yard.fleet.resume(yard.now)
 
-    assert yard.wait(149) == [("A", OFFLINE)]
-    assert yard.wait(1) == [("A", CONFLICT_ENDED)]
+    assert yard.wait(129) == [("A", OFFLINE)]
+    assert yard.wait(1) == [("A", CONFLICT_ENDED), ("A", MOVED)]
 
 
 def test_a_blind_loop_prolongs_a_conflict(yard: Yard) -> None:
     conflicting(yard)
     yard.sleep(100)
-    yard.fleet.forgive(100, yard.now)
+    yard.fleet.interrupted(yard.now - 100, yard.now, yard.now)
 
     assert yard.wait(129) == [("A", OFFLINE)]
     assert yard.wait(1) == [("A", CONFLICT_ENDED), ("A", MOVED)]

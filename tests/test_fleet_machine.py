@@ -168,18 +168,25 @@ class FleetMachine(RuleBasedStateMachine):
         due = self.fleet.next_deadline()
         if due is not None:
             self.now = max(self.now, due) + late
-            self.happened("forgive", self.now - due, self.now)
-            self.fleet.forgive(self.now - due, self.now)
+            self.happened("interrupted", due, self.now, self.now)
+            self.fleet.interrupted(due, self.now, self.now)
             self.apply_overdue()
+
+    @rule(length=SECONDS, ago=st.sampled_from([0, 0, 1, 5]))
+    def a_blind_line(self, length: int, ago: int) -> None:
+        """It is known a little later."""
+        times = self.now - ago - length, self.now - ago, self.now
+        self.happened("interrupted", *times)
+        self.fleet.interrupted(*times)
 
     @rule(ahead=st.sampled_from([0.0, 1e9 - 3600, 1e9, 2e9]))
     def the_wall_clock_jumps(self, ahead: float) -> None:
         self.ahead = ahead
 
-    @rule()
-    def pause(self) -> None:
-        self.happened("pause")
-        self.fleet.pause()
+    @rule(ago=st.sampled_from([0, 0, 10]))
+    def pause(self, ago: int) -> None:
+        self.happened("pause", self.now - ago)
+        self.fleet.pause(self.now - ago)
         assert self.fleet.next_deadline() is None
         assert self.fleet.expire(math.inf) == ()
 
@@ -187,7 +194,7 @@ class FleetMachine(RuleBasedStateMachine):
     def resume(self) -> None:
         self.happened("resume", self.now)
         self.fleet.resume(self.now)
-        assert self.fleet.expire(self.now) == ()
+        self.apply_overdue()
 
     # What the user does
 
@@ -247,13 +254,16 @@ class FleetMachine(RuleBasedStateMachine):
                     last_report=record.last_report,
                     offline_after=record.offline_after,
                     rivals=dict.fromkeys(record.rivals, 0.0) if record.rivals else None,
+                    graced=record.graced,
+                    heard=-old.silence(record, self.now) if record.graced else 0.0,
                 )
                 for record in old.records.values()
             ],
             list(old.deleted),
+            old.owners(),
         )
+        self.happened("restart", self.now)
         self.now = now
-        self.happened("restart")
 
     # What must always be true
 
@@ -266,6 +276,7 @@ class FleetMachine(RuleBasedStateMachine):
             device = truth[key]
             assert record.key == key
             assert record.online == device.online
+            assert record.graced == device.graced
             assert record.address == device.address
             assert record.created == device.created
             assert record.last_heartbeat == device.last_heartbeat

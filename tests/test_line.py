@@ -2,151 +2,340 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from custom_components.site_devices.line import Line
+from custom_components.site_devices.line import Line, Step, Wait
 
 OFFLINE_AFTER = 30.0
-
-
-class Asked(Line):
-    """A line that counts what is asked of it."""
-
-    def __init__(self) -> None:
-        super().__init__(self._count)
-        self.asked = 0
-        self.connected(0.0, patience=125.0)
-
-    def _count(self) -> None:
-        self.asked += 1
+PATIENCE = 125.0
 
 
 @pytest.fixture
-def line() -> Asked:
-    return Asked()
+def fresh() -> Line:
+    """A line of which nobody knows yet whether an echo comes through."""
+    line = Line()
+    line.connected(0.0, PATIENCE)
+    return line
+
+
+@pytest.fixture
+def line(fresh: Line) -> Line:
+    """A line whose first echo came through."""
+    fresh.echo(fresh.probe(0), 0)
+    return fresh
+
+
+def look(line: Line, now: float, deadline: float = 30.0) -> Step | Wait:
+    return line.look(deadline, OFFLINE_AFTER, now)
+
+
+def void(line: Line, now: float) -> None:
+    """Ask for an echo that does not come, while a message does."""
+    line.ask(now)
+    line.message(now + 1)
 
 
 # Whether there is an echo at all
 
 
-def test_the_first_message_of_a_connection_asks_for_an_echo(line: Asked) -> None:
-    line.message(1)
-    assert line.asked == 1
-    line.echo(1.1)
-    assert line.works
+def test_the_first_messages_of_a_connection_find_out_whether_an_echo_comes_through(fresh: Line) -> None:
+    assert fresh.message(1)
+    number = fresh.probe(1)
+    assert not fresh.message(2)
+    assert not fresh.message(3.9)
+    assert fresh.message(4)  # one may get lost, and the first may come before we are subscribed to it
+    fresh.echo(number, 4)
+    assert fresh.works
+    assert not fresh.message(100)
+
+
+def test_where_three_in_a_row_do_not_come_through_it_gives_up(fresh: Line) -> None:
+    for now in (1, 4, 7):
+        assert fresh.message(now)
+        fresh.probe(now)
+    assert not fresh.message(10)
+    assert look(fresh, 30, deadline=30) is Step.SILENT
+    assert fresh.message(610)
+
+
+def test_a_probe_leaves_no_doubt_however_late_its_echo_is(fresh: Line) -> None:
+    """Nobody waits for it, so it says nothing about what was heard."""
+    number = fresh.probe(1)
+    assert look(fresh, 1) == Wait(20)
+    fresh.echo(number, 9)
+    assert fresh.take_blindness() is None
+
+
+def test_the_echo_of_a_probe_is_no_more_than_a_message_to_who_asked_later(fresh: Line) -> None:
+    probe = fresh.probe(1)
+    number = fresh.ask(20)
+    fresh.echo(probe, 60)
+    assert look(fresh, 60) == Wait(62)
+    fresh.echo(number, 60.1)
+    assert fresh.take_blindness() == (0, 60)
+
+
+def test_a_new_connection_has_to_be_found_out_about_anew(line: Line) -> None:
+    line.connected(50, PATIENCE)
+    assert not line.works
+    assert line.message(51)
+
+
+def test_three_asks_in_a_row_without_an_echo_mean_that_it_is_not_let_through(line: Line) -> None:
+    for start in (10, 20):
+        void(line, start)
+        assert line.works
+    void(line, 30)
+    assert not line.works
+    # silence is taken for real, and nothing is asked, for ten minutes
+    assert not line.message(40)
+    assert look(line, 100, deadline=130) == Wait(130)
+    assert look(line, 130, deadline=130) is Step.SILENT
+    assert not line.message(630.9)
+    assert line.message(631)
+    void(line, 631)
+    assert line.message(640)
+
+
+@pytest.mark.parametrize("late", [0.1, 30])
+def test_an_echo_in_between_begins_the_count_anew_however_late_it_is(line: Line, late: float) -> None:
+    numbers = [line.ask(10)]
     line.message(11)
-    assert line.asked == 1
+    void(line, 20)
+    line.echo(numbers[0], 21 + late)
+    void(line, 60)
+    void(line, 70)
+    assert line.works
+    assert look(line, 100, deadline=130) == Wait(120)
 
 
-def test_it_asks_again_with_later_messages_but_not_more_than_once_a_second(line: Asked) -> None:
-    """The first may come before our subscription to the echo does."""
-    for tenth in range(15):
-        line.message(1 + tenth / 10)
-    assert line.asked == 2
-
-
-def test_it_gives_up_where_none_ever_comes_through(line: Asked) -> None:
-    """A broker may even end the connection of whoever publishes where it must not."""
-    for second in range(100):
-        line.message(second)
-        if second % 10 == 0:
-            line.connected(second, patience=125.0)
-    assert line.asked == 5
+def test_an_echo_after_all_shows_that_it_is_let_through(line: Line) -> None:
+    for start in (10, 20):
+        void(line, start)
+    number = line.ask(30)
+    line.message(31)
     assert not line.works
-    assert line.look(130, OFFLINE_AFTER, 100) == 130
-    assert line.look(130, OFFLINE_AFTER, 130) is None
-    assert line.asked == 5
+    line.echo(number, 33)
+    assert line.works
+    assert look(line, 125, deadline=130) is Step.ASK
 
 
-def test_a_new_connection_has_to_be_found_out_about_anew(line: Asked) -> None:
-    line.message(1)
-    line.echo(1.1)
-    line.connected(50, patience=125.0)
-    assert not line.works
-    line.message(51)
-    assert line.asked == 2
+def test_a_broker_that_ends_the_connection_of_who_publishes_is_asked_twice(fresh: Line) -> None:
+    for start in (0, 10):
+        assert fresh.message(start)
+        fresh.probe(start)
+        assert fresh.lost(start + 2) == start + 2
+        fresh.connected(start + 5, PATIENCE)
+    for now in (20, 10_000):
+        assert not fresh.message(now)
+        assert look(fresh, now + 30, deadline=now + 30) is Step.SILENT
+        fresh.lost(now + 31)
+        fresh.connected(now + 40, PATIENCE)
+
+
+@pytest.mark.parametrize(("after", "echo", "asks"), [(2, False, False), (2.1, False, True), (2, True, True)])
+def test_other_losses_forbid_nothing(fresh: Line, after: float, echo: bool, asks: bool) -> None:
+    for start in (0, 10):
+        fresh.probe(start)
+        fresh.lost(start + after)
+        fresh.connected(start + 5, PATIENCE)
+        if echo:
+            fresh.echo(fresh.probe(start + 6), start + 6)
+    fresh.connected(20, PATIENCE)
+    assert fresh.message(30) is asks
 
 
 # When to look, and what for
 
 
-def test_it_looks_when_a_third_of_a_deadline_is_left_and_a_second_before_it(line: Asked) -> None:
-    line.message(0)
-    line.echo(0)
+def test_it_looks_when_a_third_of_a_deadline_is_left_and_a_second_before_it(line: Line) -> None:
     assert line.first_look(30, OFFLINE_AFTER) == 20
-    assert line.look(30, OFFLINE_AFTER, 10) == 20
+    assert look(line, 10) == Wait(20)
     line.message(19.5)
-    assert line.look(30, OFFLINE_AFTER, 20) == 29
+    assert look(line, 20) == Wait(29)
     line.message(28.5)
-    assert line.look(30, OFFLINE_AFTER, 29) == 30
-    assert line.look(30, OFFLINE_AFTER, 30) is None
-    assert line.asked == 1
+    assert look(line, 29) == Wait(30)
+    assert look(line, 30) is Step.SILENT
 
 
-@pytest.mark.parametrize(("heard", "asked"), [(19, 0), (18.9, 1)])
-def test_a_message_up_to_a_second_before_a_look_is_proof_enough(line: Asked, heard: float, asked: int) -> None:
-    line.echo(0)
+@pytest.mark.parametrize(("heard", "step"), [(19, Wait(29)), (18.9, Step.ASK)])
+def test_a_message_up_to_a_second_before_a_look_is_proof_enough(line: Line, heard: float, step: Step | Wait) -> None:
     line.message(heard)
-    line.look(30, OFFLINE_AFTER, 20)
-    assert line.asked == asked
+    assert look(line, 20) == step
 
 
-def test_an_echo_is_proof_as_well(line: Asked) -> None:
-    line.echo(0)
-    assert line.look(30, OFFLINE_AFTER, 20) == 21
-    line.echo(20.1)
-    assert line.look(30, OFFLINE_AFTER, 21) == 29
-    assert line.asked == 1
+def test_an_echo_is_proof_as_well(line: Line) -> None:
+    assert look(line, 20) is Step.ASK
+    number = line.ask(20)
+    line.echo(number, 20.1)
+    assert look(line, 21) == Wait(29)
 
 
-def test_without_an_echo_the_first_look_is_at_the_deadline(line: Asked) -> None:
-    assert line.first_look(30, OFFLINE_AFTER) == 30
+def test_it_asks_also_while_nobody_knows_whether_an_echo_comes_through(fresh: Line) -> None:
+    assert look(fresh, 20) is Step.ASK
 
 
-def test_while_it_waits_it_asks_only_once(line: Asked) -> None:
-    line.echo(0)
-    assert line.look(30, OFFLINE_AFTER, 20) == 21
-    for second in range(21, 120):
-        assert line.look(30, OFFLINE_AFTER, second) == second + 1
-    assert line.asked == 1
+def test_while_nothing_comes_it_asks_every_three_seconds_until_mqtt_would_have_noticed(line: Line) -> None:
+    asked = []
+    now = 20.0
+    while (step := look(line, now)) is not Step.SILENT:
+        if step is Step.ASK:
+            asked.append(now)
+            line.ask(now)
+        else:
+            assert isinstance(step, Wait)
+            assert now < step.at <= now + 1
+            now = step.at
+    assert asked == [*range(20, 145, 3)]
+    assert now == 20 + PATIENCE
+    assert not line.works
+    assert look(line, 500, deadline=500) is Step.SILENT
+
+
+def test_one_lost_echo_delays_nothing(line: Line) -> None:
+    for now in (20, 23):
+        assert look(line, now) is Step.ASK
+        number = line.ask(now)
+    line.echo(number, 23.1)
+    assert line.take_blindness() is None
+    assert look(line, 24) == Wait(29)
 
 
 # What an answer means
 
 
-@pytest.mark.parametrize(("answered", "blind"), [(20.01, 0), (22, 0), (22.1, 20.1), (80, 78)])
-def test_a_late_answer_means_that_nothing_came_through_since_the_last_message(
-    line: Asked, answered: float, blind: float
+@pytest.mark.parametrize(("answered", "blind"), [(20.01, None), (22, None), (22.1, (0, 22.1)), (80, (0, 80))])
+def test_a_late_echo_means_that_nothing_came_through_since_the_last_sign_of_life(
+    line: Line, answered: float, blind: tuple[float, float] | None
 ) -> None:
-    line.echo(0)
-    line.message(2)
-    line.look(30, OFFLINE_AFTER, 20)
-    line.echo(answered)
-    assert line.take_blindness() == pytest.approx(blind)
-    assert line.take_blindness() == 0
+    line.echo(line.ask(20), answered)
+    assert line.take_blindness() == blind
+    assert line.take_blindness() is None
 
 
-def test_a_second_late_answer_in_the_same_silence_means_nothing_more(line: Asked) -> None:
-    line.echo(0)
-    line.look(30, OFFLINE_AFTER, 20)
-    line.echo(25)
-    assert line.take_blindness() == 25
-    line.look(55, OFFLINE_AFTER, 54)
-    line.echo(60)
-    assert line.take_blindness() == 0
+def test_a_message_in_time_proves_the_line_and_a_later_echo_is_slow(line: Line) -> None:
+    number = line.ask(20)
+    line.message(22)
+    assert look(line, 22) == Wait(29)
+    line.echo(number, 28)
+    assert line.take_blindness() is None
 
 
-def test_what_a_new_connection_makes_void_is_forgotten(line: Asked) -> None:
-    line.echo(0)
-    line.look(30, OFFLINE_AFTER, 20)
-    line.message(60)
-    line.connected(61, patience=125.0)
-    assert line.take_blindness() == 0
+def test_an_echo_of_an_earlier_ask_that_a_message_answered_is_slow_as_well(line: Line) -> None:
+    number = line.ask(10)
+    line.message(11)
+    line.ask(20)
+    line.echo(number, 22.5)
+    assert line.take_blindness() is None
+    assert look(line, 22.5) == Wait(24.5)
+    assert look(line, 24.5) == Wait(29)
 
 
-def test_an_answer_that_mqtt_itself_would_have_missed_by_now_never_comes(line: Asked) -> None:
-    line.echo(0)
-    line.look(30, OFFLINE_AFTER, 20)
-    assert line.look(30, OFFLINE_AFTER, 144.9) is not None
-    assert line.look(30, OFFLINE_AFTER, 145) is None
+@pytest.mark.parametrize(("echo", "blind"), [(25, (0, 23)), (24.9, (0, 23)), (25.1, None), (None, None)])
+def test_after_a_late_message_only_an_echo_soon_after_it_proves_blindness(
+    line: Line, echo: float | None, blind: tuple[float, float] | None
+) -> None:
+    number = line.ask(20)
+    line.message(23)
+    assert look(line, 23) == look(line, 24.9) == Wait(25)
+    if echo is not None:
+        line.echo(number, echo)
+    assert line.take_blindness() == blind
+    if not blind:
+        # the ask is void, and the message is the proof
+        assert look(line, 25.2) == Wait(29)
+
+
+def test_a_message_never_proves_blindness_however_often_it_comes(line: Line) -> None:
+    """The heartbeats of a live device do not keep a dead one online."""
+    deadline = 30.0
+    now = 0.0
+    while now < deadline + 15:
+        now += 1
+        step = look(line, now, deadline)
+        if step is Step.ASK:
+            line.ask(now)
+        elif step is Step.SILENT:
+            break
+        if now % 10 == 5:
+            line.message(now)
+        assert line.take_blindness() is None
+    assert now <= deadline + 9
+
+
+@pytest.mark.parametrize(
+    ("before", "late", "blind"), [(2, 3, None), (1.9, 3, (20, 63)), (6, 3, None), (6, 9, None), (5.9, 9, (20, 69))]
+)
+def test_an_echo_two_thirds_as_late_as_the_one_before_is_slow(
+    line: Line, before: float, late: float, blind: tuple[float, float] | None
+) -> None:
+    number = line.ask(10)
+    line.message(10)
+    line.echo(number, 10 + before)
+    line.message(20)
+    line.echo(line.ask(60), 60 + late)
+    assert line.take_blindness() == blind
+
+
+def test_of_the_echoes_of_a_thaw_only_the_first_shows_for_how_long_it_was_frozen(line: Line) -> None:
+    numbers = [line.ask(now) for now in range(20, 60, 3)]
+    for number in numbers:
+        line.echo(number, 60)
+    assert line.take_blindness() == (0, 60)
+    # and the next freeze is not taken for slowness
+    line.echo(line.ask(80), 90)
+    assert line.take_blindness() == (60, 90)
+
+
+def test_what_a_new_connection_makes_void_is_forgotten(line: Line) -> None:
+    number = line.ask(20)
+    line.echo(number, 60)
+    other = line.ask(61)
+    line.connected(62, PATIENCE)
+    assert line.take_blindness() is None
+    line.echo(other, 63)
     assert not line.works
+
+
+def test_an_echo_that_nobody_asked_for_says_nothing(line: Line) -> None:
+    line.ask(20)
+    line.echo(99, 22)
+    assert look(line, 22) == Wait(23)
+
+
+def test_echoes_are_not_awaited_without_end(line: Line) -> None:
+    numbers = [line.ask(now) for now in range(65)]
+    line.echo(numbers[0], 100)
+    assert line.take_blindness() is None
+    line.echo(numbers[1], 100)
+    assert line.take_blindness() == (0, 100)
+
+
+# A lost connection
+
+
+def test_a_connection_that_is_lost_while_an_ask_is_out_was_blind_since_its_last_sign_of_life(line: Line) -> None:
+    line.message(7)
+    line.ask(20)
+    assert line.lost(100) == 7
+
+
+@pytest.mark.parametrize("message", [21, 25])
+def test_a_message_since_then_shows_that_it_was_not(line: Line, message: float) -> None:
+    line.ask(20)
+    line.message(message)
+    assert line.lost(100) == 100
+
+
+def test_a_line_that_is_lost_whenever_it_is_asked_is_blind_three_times_only(line: Line) -> None:
+    """Else a dead device would stay online for as long as the line breaks again and again."""
+    since = []
+    for start in range(100, 500, 100):
+        if look(line, start + 20, deadline=start + 30) is Step.ASK:
+            line.ask(start + 20)
+        since.append(line.lost(start + 25))
+        line.connected(start + 40, PATIENCE)
+    assert since == [0, 140, 240, 425]
+    assert math.isfinite(since[-1])

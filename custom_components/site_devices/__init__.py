@@ -56,7 +56,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
     """Unload a site."""
     site = entry.runtime_data
     # before the platforms go one by one: what came up then would get entities that nobody unloads
-    site.async_stop()
+    await site.async_stop()
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     # after: until then the user could still turn the switch
     await site.async_save()

@@ -21,20 +21,20 @@ from .const import DOMAIN
 _QOS: Final = 0
 
 
-def _nobody() -> None:
-    """Hear nothing."""
+def _nobody(_number: int) -> None:
+    """Ignore an echo."""
 
 
 class Echo:
     """The echo of one config entry: another Home Assistant's on the same broker is another."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, on_echo: Callable[[], None]) -> None:
-        """Subscribe to nothing yet; `on_echo` is called with each echo."""
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, on_echo: Callable[[int], None]) -> None:
+        """Subscribe to nothing yet; `on_echo` is called with the number of each echo."""
         self._hass = hass
         self._entry = entry
         self._on_echo = on_echo
         self._topic = f"homeassistant/{DOMAIN}/{entry.entry_id}/echo"
-        self._payload = secrets.token_hex(8).encode()
+        self._token = secrets.token_hex(8).encode()  # nobody else can make an echo
         self._unsubscribe: CALLBACK_TYPE | None = None
         self._closed = False
 
@@ -57,17 +57,20 @@ class Echo:
             self._unsubscribe = None
 
     @callback
-    def async_ask(self) -> None:
-        """Send one off."""
+    def async_send(self, number: int) -> None:
+        """Send one off that brings a number back."""
         if not self._closed:
-            # not at once: whoever asks is not to be answered in the middle of it
-            self._entry.async_create_background_task(self._hass, self._publish(), f"{DOMAIN} echo", eager_start=False)
+            # not at once: whoever sends it is not to be answered in the middle of it
+            self._entry.async_create_background_task(
+                self._hass, self._publish(number), f"{DOMAIN} echo", eager_start=False
+            )
 
-    async def _publish(self) -> None:
+    async def _publish(self, number: int) -> None:
         with suppress(HomeAssistantError):  # no connection, of which MQTT tells
-            await mqtt.async_publish(self._hass, self._topic, self._payload, _QOS, retain=False)
+            await mqtt.async_publish(self._hass, self._topic, b"%s %d" % (self._token, number), _QOS, retain=False)
 
     @callback
     def _received(self, message: ReceiveMessage) -> None:
-        if message.payload == self._payload:
-            self._on_echo()
+        token, _, number = bytes(message.payload).partition(b" ")  # type: ignore[arg-type]  # without encoding: bytes
+        if token == self._token:
+            self._on_echo(int(number))

@@ -96,8 +96,8 @@ class DataEntity(DeviceEntity):
 
     @property
     def available(self) -> bool:
-        """The value of a silent device is not known."""
-        return self.record.online is True and super().available
+        """The value of a silent device is not known. One that is not monitored goes on."""
+        return self.record.online is True and not self.site.subscription.lost
 
     @abstractmethod
     def take(self, leaf: Leaf) -> bool:

@@ -20,6 +20,7 @@ EVENT_KINDS: Final = (
     ChangeKind.REPLACED,
     ChangeKind.CONFLICT,
 )
+_STATES: Final = (ChangeKind.ONLINE, ChangeKind.OFFLINE)  # that a device is in, so that they can be told late
 _DEVICES_LISTED: Final = 20
 _MAX_BYTES: Final = 14_000  # the recorder drops attributes of more than 16,384
 _SHORTEST_WINDOW: Final = 1.0  # seconds
@@ -30,80 +31,134 @@ type EventSink = Callable[[str, dict[str, Any]], None]
 
 
 class SiteEvents:
-    """Gathers the changes of each kind in a window of time, and sends them as one event at its end."""
+    """Gathers the changes of each kind in a window of time, and sends them as one event at its end.
+
+    Who fell silent or came back is told so only if that is still true then, and not what was told last: of each device the
+    record keeps that, so that no restart, no switch and no short outage makes an event too few or too many.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         site_code: str,
         describe: Callable[[DeviceRecord], dict[str, Any]],
+        on_told: Callable[[], None],
     ) -> None:
-        """Have gathered nothing; `describe` gives what an event says of a device: `serial`, `name` and `device_id`."""
+        """Start empty and silent.
+
+        `describe` gives what an event says of a device: `serial`, `name` and `device_id`. `on_told` is called when what
+        was told last is to be saved.
+        """
         self.sink: EventSink | None = None  # the event entity
         self._loop = loop
         self._site_code = site_code
         self._describe = describe
+        self._on_told = on_told
         self._texts: Mapping[str, str] = {}
+        self._allowed = True
         self._windows: dict[ChangeKind, tuple[float, dict[DeviceRecord, None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._not_before = 0.0  # the next event
 
     @callback
-    def async_start(self, texts: Mapping[str, str]) -> None:
-        """Have messages to send, by `event_{kind}_one` and `event_{kind}_many`."""
+    def async_start(self, texts: Mapping[str, str], *, allowed: bool) -> None:
+        """Take the messages, by `event_{kind}_one` and `event_{kind}_many`, and whether anything may be told."""
         self._texts = texts
+        self._allowed = allowed
 
     @callback
     def async_changes(self, changes: Iterable[Change], offline_after: float) -> None:
         """Take in what happened; the first of a kind opens a window of half a deadline."""
         for record, kind in changes:
-            if kind not in EVENT_KINDS or record.muted:
-                continue
-            if kind not in self._windows:
-                window = min(max(offline_after / 2, _SHORTEST_WINDOW), _LONGEST_WINDOW)
-                self._windows[kind] = (self._loop.time() + window, {})
-                self._arm(self._loop.time())
-            self._windows[kind][1][record] = None
+            if kind in _STATES:
+                self._gather_untold(record, offline_after)
+            elif kind in EVENT_KINDS:
+                self._gather(record, kind, offline_after)
+                if kind is ChangeKind.REPLACED:  # what goes on is online, and may have been told offline
+                    self._gather_untold(record, offline_after)
 
     @callback
-    def async_drop(self) -> None:
-        """Forget what was gathered."""
-        self._windows.clear()
-        self._arm(self._loop.time())
+    def async_review(self, records: Iterable[DeviceRecord], offline_after: float) -> None:
+        """Look who must be told, since telling has become possible."""
+        for record in records:
+            self._gather_untold(record, offline_after)
 
     @callback
-    def async_flush(self) -> None:
+    def async_allow(self, allowed: bool) -> None:
+        """Tell from now on, or do not: who is still silent then is told when it is allowed again."""
+        self._allowed = allowed
+        if not allowed:
+            now = self._loop.time()
+            self._windows = {kind: (now, window[1]) for kind, window in self._windows.items() if kind not in _STATES}
+            self._arm()
+
+    async def async_flush(self) -> None:
         """Send what was gathered: the event entity is about to go."""
         while self._windows:
+            if (wait := self._not_before - self._loop.time()) > 0:
+                await asyncio.sleep(wait)
             self._send(next(iter(self._windows)))
-        self._arm(self._loop.time())
+        self._arm()
 
-    def _arm(self, not_before: float) -> None:
+    @callback
+    def async_forget(self, record: DeviceRecord) -> None:
+        """Tell nothing of a deleted device."""
+        for _, gathered in self._windows.values():
+            gathered.pop(record, None)
+
+    @callback
+    def async_stop(self) -> None:
+        """Drop what is left."""
+        self._windows.clear()
+        self._arm()
+
+    def _gather_untold(self, record: DeviceRecord, offline_after: float) -> None:
+        if kind := record.untold:
+            self._gather(record, kind, offline_after)
+
+    def _gather(self, record: DeviceRecord, kind: ChangeKind, offline_after: float) -> None:
+        if record.muted or not self._allowed:
+            return
+        if kind not in self._windows:
+            window = min(max(offline_after / 2, _SHORTEST_WINDOW), _LONGEST_WINDOW)
+            self._windows[kind] = (self._loop.time() + window, {})
+            self._arm()
+        self._windows[kind][1][record] = None
+
+    def _arm(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
         if self._windows:
             end = min(end for end, _ in self._windows.values())
-            self._timer = self._loop.call_at(max(end, not_before), self._window_over)
+            self._timer = self._loop.call_at(max(end, self._not_before), self._window_over)
 
     def _window_over(self) -> None:
         self._timer = None
         now = self._loop.time()
         kind = min(self._windows, key=lambda kind: self._windows[kind][0])
-        if self._windows[kind][0] <= now:
-            self._send(kind)
-        self._arm(now + _APART)
+        try:
+            if self._windows[kind][0] <= now:
+                self._send(kind)
+        finally:
+            self._arm()
 
     def _send(self, kind: ChangeKind) -> None:
         _, gathered = self._windows.pop(kind)
-        records = [record for record in gathered if not record.muted]
+        records = [record for record in gathered if not record.muted and (kind not in _STATES or record.untold is kind)]
         if not records or self.sink is None:
             return
+        self._not_before = self._loop.time() + _APART
         listed = _DEVICES_LISTED
         attributes = self._attributes(kind, records, listed)
         while len(json_bytes(attributes)) > _MAX_BYTES:
             listed -= 1
             attributes = self._attributes(kind, records, listed)
         self.sink(str(kind), attributes)
+        if kind in _STATES:
+            for record in records:
+                record.told_offline = kind is ChangeKind.OFFLINE
+            self._on_told()
 
     def _attributes(self, kind: ChangeKind, records: list[DeviceRecord], listed: int) -> dict[str, Any]:
         devices = [self._describe(record) for record in records[:listed]]

@@ -5,19 +5,22 @@ In: messages of `protocol`, with the two clocks of their arrival: `now` (monoton
 
 A device is online until its deadline: its last heartbeat plus its own `offline_after`, or the site's. The online devices
 of each distinct `offline_after` stand in one queue, in order of their last heartbeat, so that a heartbeat costs one move
-to the end, and the next deadline of the whole site is the smallest of the queues' heads.
+to the end, and an agenda has the queues by the deadlines of their heads.
+
+After an interruption, in which nobody could be heard, an online device gets a full deadline once: its grace. Until it is
+heard again, each further interruption moves its deadline by its own length only, so none of them hides a dead device.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
 import math
 from typing import Final, NamedTuple
 
+from .agenda import Agenda
 from .protocol import Category, Heartbeat, IgnoreReason, Info, Report
 from .readings import DataPoint
 
@@ -62,8 +65,12 @@ class DeviceRecord:
     timestamp: str | int | float | None = None  # the device's own clock in its last heartbeat
     offline_after: float | None = None  # seconds; None: the site's
     muted: bool = False  # disabled by the user, as `registry` writes: followed, but in no count, event or repair
-    heard: float = 0.0  # monotonic: the deadline counts from here
-    arrived: float = -math.inf  # monotonic: when it was last discovered, moved or came online
+    told_offline: bool = False  # the last event about it said `offline`; `events` writes it
+    heard: float = 0.0  # monotonic: the deadline counts from here; before the first `resume`: minus its silence so far
+    graced: bool = False  # it had its full deadline after an interruption, and has not been heard since
+    arrived: float = (
+        math.inf
+    )  # monotonic: when it was last discovered, moved or came online; after a restart, the first `resume`
     rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)
     data: dict[str, DataPoint] = field(default_factory=dict)  # its data points by key; `data` writes them
     moves: tuple[_Move, ...] = ()  # the last few, to notice a conflict
@@ -87,6 +94,13 @@ class DeviceRecord:
     def last_communication(self) -> float | None:
         """Wall clock of the last live message of any channel."""
         return max(filter(None, (self.last_heartbeat, self.last_report)), default=None)
+
+    @property
+    def untold(self) -> ChangeKind | None:
+        """What must be told for the last thing told to be true: `ONLINE`, `OFFLINE`, or None when it is."""
+        if self.online is None or self.online is not self.told_offline or self.muted:
+            return None
+        return ChangeKind.ONLINE if self.online else ChangeKind.OFFLINE
 
     @property
     def label(self) -> str:
@@ -126,8 +140,10 @@ class Fleet:
         self.accept_new = accept_new
         self.records: dict[str, DeviceRecord] = {}
         self.deleted: dict[str, None] = {}  # keys that the user deleted, oldest first
-        self.paused = True
+        self._paused_since: float | None = 0.0  # the first pause begins before any record is restored
         self._queues: dict[float, _Queue] = {}
+        self._queue_ends = Agenda(self._queue_end)
+        self._conflict_ends = Agenda(self._conflict_end)
         self._places: dict[str, OrderedDict[str, None]] = {}  # who is at an address, its owner last
         self._conflicts: dict[str, DeviceRecord] = {}
 
@@ -149,6 +165,7 @@ class Fleet:
             and (beat.info is None or beat.info == record.info)
         ):
             record.heard = now
+            record.graced = False
             self._queues[record.offline_after or self.offline_after].move_to_end(beat.key)
             return ()
         return self._update(record, beat, now)
@@ -164,12 +181,17 @@ class Fleet:
 
     # What time says
 
+    @property
+    def paused(self) -> bool:
+        """Tell whether all deadlines stand still."""
+        return self._paused_since is not None
+
     def next_deadline(self) -> float | None:
-        """Return the monotonic time at which `expire` will have something to do, if nothing is heard until then."""
+        """Return the monotonic time before which `expire` has nothing to do, if nothing is heard until then."""
         if self.paused:
             return None
-        heads = (self.deadline(next(iter(queue.values()))) for queue in self._queues.values() if queue)
-        return min(chain(heads, map(self._conflict_end, self._conflicts.values())), default=None)
+        firsts = (self._queue_ends.first(), self._conflict_ends.first())
+        return min((first[0] for first in firsts if first), default=None)
 
     def expire(self, now: float) -> Sequence[Change]:
         """Apply one overdue deadline; return what that changed, nothing when none is due.
@@ -178,44 +200,72 @@ class Fleet:
         """
         if self.paused:
             return ()
-        for queue in self._queues.values():
+        if (first := self._queue_ends.first()) and first[0] <= now:
+            queue = self._queues[first[1]]
             record = next(iter(queue.values()), None)
             if record and self.deadline(record) <= now:
                 del queue[record.key]
                 record.online = False
+                record.graced = False
                 return (Change(record, ChangeKind.OFFLINE), *self._hand_over(record))
-        for record in self._conflicts.values():
-            if self._conflict_end(record) <= now:
-                return self._end_conflict(record)
+        if (over := self._conflict_ends.first()) and over[0] <= now:
+            end = self._conflict_end(over[1])
+            if end is not None and end <= now:
+                return self._end_conflict(self._conflicts[over[1]])
         return ()
 
-    def pause(self) -> None:
+    def pause(self, since: float) -> None:
         """Let all deadlines stand still: the site can't be heard."""
-        self.paused = True
+        if not self.paused:
+            self._paused_since = since
 
     def resume(self, now: float) -> None:
-        """Give every online device one full deadline from now: only now can it be heard."""
-        self.paused = False
-        self.forgive(math.inf, now)
+        """Let deadlines go on: the site can be heard again."""
+        if self._paused_since is not None:
+            since, self._paused_since = self._paused_since, None
+            self.interrupted(since, now, now)
+            for record in self.records.values():
+                if record.arrived == math.inf:
+                    record.arrived = now
 
-    def forgive(self, late: float, now: float) -> None:
-        """Move every deadline by the `late` seconds in which the event loop was blind.
+    def interrupted(self, since: float, until: float, now: float) -> None:
+        """Give every online device its grace, since nobody could be heard for a while; nothing to who was heard after it.
 
-        What a deadline counts from never moves beyond now: so each queue stays in order.
+        Whoever has had its grace gets as much time as the interruption took, but never counts as heard after it. So each
+        queue stays in order: these, those that were heard since, and those with a new grace, which counts from now.
         """
+        length = until - since
         for queue in self._queues.values():
-            for record in queue.values():
-                record.heard = min(record.heard + late, now)
+            for record in list(queue.values()):
+                if record.heard >= until:
+                    break  # and so were all behind it
+                if record.graced:
+                    record.heard = min(record.heard + length, until)
+                else:
+                    record.graced = True
+                    record.heard = now
+                    queue.move_to_end(record.key)
         for record in self._conflicts.values():
-            record.rivals = {address: min(heard + late, now) for address, heard in (record.rivals or {}).items()}
+            record.rivals = {address: min(heard + length, now) for address, heard in (record.rivals or {}).items()}
+
+    def silence(self, record: DeviceRecord, now: float) -> float:
+        """Return for how many seconds a device has been silent while it could have been heard, or since its grace."""
+        return max(0.0, (now if self._paused_since is None else self._paused_since) - record.heard)
 
     # What the user says
 
-    def restore(self, records: Iterable[DeviceRecord], deleted: Iterable[str]) -> None:
-        """Take the records of an earlier run in; those that were online get their deadline at the next `resume`."""
+    def restore(self, records: Iterable[DeviceRecord], deleted: Iterable[str], owners: Container[str] = ()) -> None:
+        """Take the records of an earlier run in, with the keys of those to which the address belongs that they share.
+
+        Those that were online get their grace at the next `resume`, unless they have had it.
+        """
         self.deleted = dict.fromkeys(deleted)
-        # the last heard comes last: the address that two records share belongs to it
-        for record in sorted(records, key=lambda record: (record.online is True, record.last_heartbeat or 0.0)):
+
+        # whom the address of several belongs to comes last; an earlier version did not say, then it is the last heard
+        def rank(record: DeviceRecord) -> tuple[bool, bool, float]:
+            return record.online is True, record.key in owners, record.last_heartbeat or 0.0
+
+        for record in sorted(records, key=rank):
             self.records[record.key] = record
             self._places.setdefault(record.place, OrderedDict())[record.key] = None
             if record.rivals:
@@ -237,8 +287,8 @@ class Fleet:
         """Delete a device and remember that: only a live heartbeat brings it back. Return what that changed for others."""
         record = self.records.pop(key)
         self._conflicts.pop(key, None)
-        for queue in self._queues.values():
-            queue.pop(key, None)
+        if record.online:
+            del self._queues[record.offline_after or self.offline_after][key]
         self._remember_deleted(key)
         return self._leave(record)
 
@@ -253,7 +303,17 @@ class Fleet:
         for key in (old.key, new.key):
             del self.records[key]
             self._conflicts.pop(key, None)
-        for name in ("key", "address", "online", "last_heartbeat", "last_report", "timestamp", "heard", "arrived"):
+        for name in (
+            "key",
+            "address",
+            "online",
+            "last_heartbeat",
+            "last_report",
+            "timestamp",
+            "heard",
+            "graced",
+            "arrived",
+        ):
             setattr(old, name, getattr(new, name))
         old.info = Info(*(said or before for said, before in zip(new.info, old.info, strict=True)))
         old.rivals = None
@@ -278,6 +338,11 @@ class Fleet:
     def conflicts(self) -> list[DeviceRecord]:
         """Return the devices whose serial is alive at two addresses."""
         return list(self._conflicts.values())
+
+    def owners(self) -> list[str]:
+        """Return the keys of the devices to which an address belongs that they share with others."""
+        # the oldest Home Assistant asks from a thread, while the loop goes on
+        return [owner for keys in list(self._places.values()) if len(keys) > 1 and (owner := next(reversed(keys), ""))]
 
     def replacements(self, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
         """Return pairs of an offline device and a younger one that has been at its address for two deadlines."""
@@ -346,6 +411,7 @@ class Fleet:
         elif beat.address != record.address:
             changes += self._move(record, beat.address, now)
         record.heard = now
+        record.graced = False
         self._enqueue(record)
         if beat.info:
             said = Info(*(new or old for new, old in zip(beat.info, record.info, strict=True)))
@@ -365,16 +431,24 @@ class Fleet:
             return (Change(record, ChangeKind.MOVED), *self._relocate(record, address))
         record.rivals = {record.address: record.heard, address: now}
         self._conflicts[record.key] = record
+        self._conflict_ends.add(record.key)
         conflict = Change(record, ChangeKind.CONFLICT)
         first = between[0].origin
         if record.address == first:
             return (conflict,)
         return (conflict, Change(record, ChangeKind.DESCRIBED), *self._relocate(record, first))
 
-    def _conflict_end(self, record: DeviceRecord) -> float:
-        """Return when one of the two addresses will have been silent for long enough."""
-        silent_since = min((record.rivals or {}).values())
-        return silent_since + CONFLICT_WINDOW * (record.offline_after or self.offline_after)
+    def _queue_end(self, offline_after: float) -> float | None:
+        """Return when the first of a queue is due."""
+        first = next(iter(self._queues[offline_after].values()), None)
+        return None if first is None else first.heard + offline_after
+
+    def _conflict_end(self, key: str) -> float | None:
+        """Return when one of a device's two addresses will have been silent for long enough."""
+        record = self._conflicts.get(key)
+        if record is None or record.rivals is None:
+            return None
+        return min(record.rivals.values()) + CONFLICT_WINDOW * (record.offline_after or self.offline_after)
 
     def _end_conflict(self, record: DeviceRecord) -> Sequence[Change]:
         rivals = record.rivals or {}
@@ -435,12 +509,20 @@ class Fleet:
 
     def _enqueue(self, record: DeviceRecord) -> None:
         """Put a device that was just heard at the end of its queue."""
-        queue = self._queues.setdefault(record.offline_after or self.offline_after, OrderedDict())
+        offline_after = record.offline_after or self.offline_after
+        queue = self._queues.setdefault(offline_after, OrderedDict())
         queue[record.key] = record
         queue.move_to_end(record.key)
+        if len(queue) == 1:
+            self._queue_ends.add(offline_after)
 
     def _rebuild_queues(self) -> None:
+        """Sort everybody in anew: a deadline may have become shorter."""
         self._queues = {}
+        self._queue_ends.clear()
         for record in sorted(self.records.values(), key=lambda record: record.heard):
             if record.online:
                 self._enqueue(record)
+        self._conflict_ends.clear()
+        for key in self._conflicts:
+            self._conflict_ends.add(key)

@@ -1,98 +1,204 @@
-"""Line: whether a site's silence is its own, or nothing comes through from the broker at all.
+"""Line: whether a silence is the devices' own, or nothing comes through from the broker at all.
+
+In: the site's messages, the echoes of our own messages, connections made and lost. Out: what must be done before
+somebody is called offline (`look`), and when nothing came through (`take_blindness`). Knows no clock: `now` is
+the event loop's time in seconds.
 
 MQTT notices a frozen broker or a pulled cable only after its keepalive, long after the deadlines of a whole fleet. So
 nobody is called offline unless the line was seen alive shortly before: by any message of the site or, when it is silent
-as a whole, by an echo, which is a message of our own that the broker sends back. Where no echo has ever come through
-since the connection was made (the broker may not let us), silence is taken for real.
-
-Knows no clock: `now` is the event loop's time in seconds.
+as a whole, by an echo. A message proves the line, never its blindness. Only a late echo with nothing before it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 _FIRST_LOOK: Final = 1 / 3  # of a deadline before its end: a device that beats three times in it has missed a beat then
 _LAST_LOOK: Final = 1.0  # seconds before a deadline: the answer is to be there in time
 _FRESH: Final = 1.0  # seconds by which a proof may be older than the look that needs it: one does for many devices
-_BLIND: Final = 2.0  # seconds; an answer this late means that nothing came through until then
-_POLL: Final = 1.0  # seconds between two looks whether a message has come in place of a late answer
-_TRIES: Final = 5  # echoes that are asked for in vain, before none is any more
+_IN_TIME: Final = 2.0  # seconds after an ask in which an echo or a message leaves no doubt about the line
+_POLL: Final = 1.0  # seconds between two looks whether a message has come in place of an echo
+_ASK_EVERY: Final = 3.0  # seconds; one echo may be lost
+_VOID_ASKS: Final = 3  # in a row, after which the broker does not let the echo through
+_NO_ASK_FOR: Final = 600.0  # seconds, from then on
+_LOST_BY_ASKING: Final = 2  # connections: a broker may end that of whoever publishes what it must not
+_SLOW: Final = 2 / 3  # of an echo's lateness: if the one before was as late as this, the echo is slow
+_ECHOES_AWAITED: Final = 64  # more than fit into MQTT's patience
+
+
+class Step(Enum):
+    """What must be done before an overdue device is called offline."""
+
+    ASK = auto()  # for an echo, and look again
+    SILENT = auto()  # nothing: it is truly silent
+
+
+class Wait(NamedTuple):
+    """Look again at this time."""
+
+    at: float
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """An ask that nothing has answered in time yet."""
+
+    since: float  # the line's last sign of life before
+    asked: float  # first
+    slow: float  # seconds by which the last echo before was late
+    message: float | None = None  # the first message, when that came too late to be proof at once
 
 
 class Line:
     """What is known of the line, and what has to be known before a deadline is applied."""
 
-    def __init__(self, ask: Callable[[], None]) -> None:
-        """Know nothing; `ask` is called when an echo is wanted."""
+    def __init__(self) -> None:
+        """Start without a connection."""
         self.works = False  # an echo has come through since the connection was made
-        self._ask = ask
-        self._tries = 0  # echoes asked for since one came through
-        self._next_try = -math.inf
-        self._heard = -math.inf  # the site's last message
         self._proven = -math.inf  # the line's last sign of life
-        self._asked: float | None = None  # since when an answer is due
+        self._doubt: _Doubt | None = None
+        self._asks: dict[int, float] = {}  # when each echo that may still come was asked for, by its number
+        self._number = 0
+        self._asked = -math.inf  # last
+        self._no_ask_before = -math.inf
+        self._void = 0  # asks in a row without an echo
+        self._lost_by_asking = 0
+        self._lateness = 0.0  # of the last echo
         self._patience = math.inf
-        self._blind = 0.0
-        self._blind_since = -math.inf
+        self._blind: tuple[float, float] | None = None
 
     def connected(self, now: float, patience: float) -> None:
         """Begin anew; if nothing comes through, MQTT itself will notice it within `patience` seconds."""
         self.works = False
-        self._heard = self._proven = now
-        self._asked = None
+        self._proven = now
+        self._doubt = None
+        self._asks.clear()
         self._patience = patience
-        self._blind = 0.0
+        self._blind = None
 
-    def message(self, now: float) -> None:
-        """Take in that the site was heard. The first few on a connection find out whether an echo comes through."""
-        if self._asked is not None:
-            self._answered(now)
-        self._heard = self._proven = now
-        if not self.works and self._tries < _TRIES and now >= self._next_try:
-            self._tries += 1
-            self._next_try = now + _POLL
-            self._ask()
+    def lost(self, now: float) -> float:
+        """Take in that the connection is lost; return since when nothing came through."""
+        if now - self._asked <= _IN_TIME:
+            self._lost_by_asking += 1
+            if self._lost_by_asking >= _LOST_BY_ASKING:
+                self._no_ask_before = math.inf
+        doubt = self._doubt
+        if doubt is None:
+            return now
+        self._end_void(now)
+        return doubt.since if doubt.message is None else now
 
-    def echo(self, now: float) -> None:
+    def message(self, now: float) -> bool:
+        """Take in that the site was heard; return whether to `probe`, since nobody knows whether an echo comes through."""
+        if self._doubt is None:
+            self._proven = now
+            return not self.works and self._wants_probe(now)
+        self._heard_in_doubt(self._doubt, now)
+        return False
+
+    def probe(self, now: float) -> int:
+        """Take in that an echo is asked for without need; return the number that it must bring back."""
+        self._void += 1
+        return self._send(now)
+
+    def ask(self, now: float) -> int:
+        """Take in that an echo is asked for, because silence needs it; return the number that it must bring back."""
+        if self._doubt is None:
+            self._doubt = _Doubt(since=self._proven, asked=now, slow=self._lateness)
+        return self._send(now)
+
+    def echo(self, number: int, now: float) -> None:
         """Take in that an echo came through."""
-        if self._asked is not None:
-            self._answered(now)
+        asked = self._asks.pop(number, None)
+        if asked is None:
+            return
+        lateness = self._lateness = now - asked
+        doubt = self._doubt
+        if doubt and asked < doubt.asked:  # a probe's, or a message came in its place: it is slow
+            self._heard_in_doubt(doubt, now)
+        elif doubt:
+            self._doubt = None
+            end = now if doubt.message is None else doubt.message
+            if lateness > _IN_TIME >= now - end and doubt.slow < _SLOW * lateness:
+                self._blind = (doubt.since, end)
         self.works = True
         self._proven = now
-        self._tries = 0
+        self._void = self._lost_by_asking = 0
+        self._no_ask_before = -math.inf
 
     def first_look(self, deadline: float, offline_after: float) -> float:
         """Return when to look first before a deadline, `offline_after` being the site's own in seconds."""
-        return deadline - offline_after * _FIRST_LOOK if self.works else deadline
+        return deadline if self._no_ask_before > -math.inf else deadline - offline_after * _FIRST_LOOK
 
-    def look(self, deadline: float, offline_after: float, now: float) -> float | None:
-        """Return when to look again, or None when what is overdue is truly silent. Asks for an echo if it must."""
-        if self._asked is not None:
-            if now - self._asked < self._patience:
-                return now + _POLL
-            self.works = False  # what MQTT itself sends does come through: it is only that we may not ask any more
-            self._asked = None
-        if self.works:
+    def look(self, deadline: float, offline_after: float, now: float) -> Step | Wait:
+        """Return what must be done before whoever has this deadline is called offline."""
+        if self._doubt and (step := self._look_in_doubt(self._doubt, now)):
+            return step
+        if now >= self._no_ask_before:
             for look in (self.first_look(deadline, offline_after), deadline - _LAST_LOOK):
                 if now < look:
-                    return look
+                    return Wait(look)
                 if self._proven < look - _FRESH:
-                    self._asked = now
-                    self._ask()
-                    return now + _POLL
-        return deadline if now < deadline else None
+                    return Step.ASK
+        return Wait(deadline) if now < deadline else Step.SILENT
 
-    def take_blindness(self) -> float:
-        """Return for how long nothing came through, once for each such time."""
-        blind, self._blind = self._blind, 0.0
+    def take_blindness(self) -> tuple[float, float] | None:
+        """Return from when to when nothing came through, once for each such time."""
+        blind, self._blind = self._blind, None
         return blind
 
-    def _answered(self, now: float) -> None:
-        asked, self._asked = self._asked, None
-        # nothing has been heard since the line was blind before? Then it is slow, and its devices are silent
-        if asked is not None and now - asked > _BLIND and self._heard != self._blind_since:
-            self._blind = now - self._heard
-            self._blind_since = self._heard
+    def _wants_probe(self, now: float) -> bool:
+        if now < self._no_ask_before or now - self._asked < _ASK_EVERY:
+            return False
+        if self._void >= _VOID_ASKS:
+            self._give_up(now)
+            return False
+        return True
+
+    def _send(self, now: float) -> int:
+        self._number += 1
+        self._asks[self._number] = self._asked = now
+        self._no_ask_before = -math.inf
+        if len(self._asks) > _ECHOES_AWAITED:
+            del self._asks[next(iter(self._asks))]
+        return self._number
+
+    def _heard_in_doubt(self, doubt: _Doubt, now: float) -> None:
+        """Take in a sign of life that may end the doubt: in time, or so late that no echo came soon after it."""
+        if now - doubt.asked <= _IN_TIME:
+            self._end_void(now)
+        elif doubt.message is None:
+            doubt.message = now
+        elif now - doubt.message > _IN_TIME:
+            self._end_void(now)
+        self._proven = now
+
+    def _look_in_doubt(self, doubt: _Doubt, now: float) -> Step | Wait | None:
+        """Return what must be done before the doubt is over, None if it just ended."""
+        if doubt.message is not None:
+            if now < (end := doubt.message + _IN_TIME):
+                return Wait(end)
+            self._end_void(now)
+            return None
+        if now >= doubt.asked + self._patience:
+            # what MQTT itself sends does come through: it is only that we may not ask
+            self._doubt = None
+            self._give_up(now)
+            return None
+        return Step.ASK if now >= self._asked + _ASK_EVERY else Wait(min(now + _POLL, self._asked + _ASK_EVERY))
+
+    def _end_void(self, now: float) -> None:
+        """End a doubt without an echo."""
+        self._doubt = None
+        self._void += 1
+        if self._void >= _VOID_ASKS:
+            self._give_up(now)
+
+    def _give_up(self, now: float) -> None:
+        """Take silence for real for a while: the echo is not let through."""
+        self.works = False
+        self._void = 0
+        self._no_ask_before = max(self._no_ask_before, now + _NO_ASK_FOR)

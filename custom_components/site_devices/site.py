@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+import logging
 import time
 from typing import Final
 
@@ -42,6 +43,9 @@ from .summary import Summary
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
 
+_LOGGER = logging.getLogger(__name__)
+
+_WATCHED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices goes on
 _MINUTE: Final = timedelta(minutes=1)
 _MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" while nothing else changes
 _FLIPS: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE)
@@ -57,17 +61,13 @@ class Site:
         self._entry = entry
         self.code: str = entry.data[CONF_SITE_CODE]
         options = SiteOptions.of(entry)
-        self.fleet = Fleet(
-            offline_after=options.offline_after,
-            max_devices=options.max_devices,
-            accept_new=options.new_devices == ADD,
-        )
+        self.fleet = Fleet(offline_after=options.offline_after, max_devices=options.max_devices)
         self.log = SiteLog(self.code)
         self.listeners = Listeners(hass.loop)
         self.messages = 0  # received since the entry was loaded
         self.pages = DevicePages(hass, entry.entry_id, self.code, self.fleet, self._muted_changed)
         self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
-        self.events = SiteEvents(hass.loop, self.code, self.pages.identity)
+        self.events = SiteEvents(hass.loop, self.code, self.pages.identity, self._save)
         self.issues = SiteIssues(hass, entry.entry_id, self.code, self.pages.device_id)
         self._store = SiteStore(hass, entry.entry_id, self.code)
         self.arrivals = Arrivals(hass.loop, self.fleet, self.pages)
@@ -83,8 +83,15 @@ class Site:
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
         self._causes = Causes(hass, self.fleet, self.data, self.issues, lambda: self.messages)
         self._echo = Echo(hass, entry, self._echo_received)
-        self.line = Line(self._echo.async_ask)
-        self._deadlines = DeadlineTimer(hass.loop, self.fleet, self.line, self._apply, lambda: self.messages)
+        self.line = Line()
+        self._deadlines = DeadlineTimer(
+            hass.loop,
+            self.fleet,
+            self.line,
+            ask=self._ask_for_echo,
+            apply=self._apply,
+            messages=lambda: self.messages,
+        )
         self.subscription = Subscription(
             hass,
             on_message=self._message_received,
@@ -93,6 +100,7 @@ class Site:
         )
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._minutes_unsaved = 0
+        self._failed = False  # to show a change everywhere, which was logged
 
     # Life
 
@@ -104,11 +112,13 @@ class Site:
 
         """
         self.issues.async_set_store_lost(await self._store.async_load(self.fleet))
+        self._accept_new()
         self.data.async_start()
         self._unsubscribe.append(self.pages.async_start())
         self.summary.async_start()
         texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
-        self.events.async_start({key.removeprefix(f"component.{DOMAIN}.common."): text for key, text in texts.items()})
+        texts = {key.removeprefix(f"component.{DOMAIN}.common."): text for key, text in texts.items()}
+        self.events.async_start(texts, allowed=self.monitoring)
 
     async def async_start(self) -> None:
         """Listen.
@@ -119,19 +129,22 @@ class Site:
         """
         self._unsubscribe += [
             async_track_time_interval(self._hass, self._minute_over, _MINUTE, cancel_on_shutdown=True),
+            async_track_time_interval(self._hass, self._watch, _WATCHED_EVERY, cancel_on_shutdown=True),
             self._hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._home_assistant_stops),
         ]
         await self.subscription.async_start([f"{self.code}/datalogger/+/+/+", f"{self.code}/gateway/+/+"])
         await self._echo.async_start()
 
-    @callback
-    def async_stop(self) -> None:
-        """Tell what was gathered, while there is an entity that can; hear, time and tell nothing any more."""
-        self.events.async_flush()
+    async def async_stop(self) -> None:
+        """Stop listening and judging, flush the events while their entity is there, then stop everything else."""
         self.subscription.async_stop()
         self._echo.async_stop()
-        self.fleet.pause()
+        self.fleet.pause(self._loop.time())
         self._deadlines.async_stop()
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+        await self.events.async_flush()
+        self.events.async_stop()
         self.arrivals.async_stop()
         self.pages.async_stop()
         self.data.async_stop()
@@ -140,8 +153,6 @@ class Site:
         self._causes.async_stop()
         self.issues.async_stop()
         self.log.minute_over()
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
 
     async def async_save(self) -> None:
         """Save for the last time."""
@@ -152,7 +163,7 @@ class Site:
         """Apply the entry's options in place."""
         options = SiteOptions.of(self._entry)
         self.fleet.max_devices = options.max_devices
-        self.fleet.accept_new = options.new_devices == ADD
+        self._accept_new()
         self.fleet.set_site_offline_after(options.offline_after)
         self._deadlines.async_arm()
         self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
@@ -174,10 +185,13 @@ class Site:
 
     @callback
     def async_set_monitoring(self, monitoring: bool) -> None:
-        """Monitor the site, with a full deadline for every device as after a new connection, or do not."""
+        """Judge, discover and tell from now on, or do not; the messages of known devices are taken in either way."""
+        if monitoring is self.monitoring:
+            return
         self._store.monitoring = monitoring
-        self.events.async_drop()
-        self._listening_changed()
+        self._accept_new()
+        self.events.async_allow(monitoring)
+        self._judge_from(self._loop.time())
         self.listeners.async_all_changed()
         self._save()
 
@@ -192,6 +206,7 @@ class Site:
     def async_forget(self, record: DeviceRecord) -> None:
         """Delete a device whose page is being deleted."""
         changes = self.fleet.remove(record.key)
+        self.events.async_forget(record)
         self.arrivals.async_forget(record)
         self.pages.async_forget(record)
         self.data.async_forget(record)
@@ -208,6 +223,7 @@ class Site:
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
         """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
         former_key, former_path = old.key, device_path(self.code, old)
+        self.events.async_forget(new)
         self.arrivals.async_forget(new)
         self.pages.async_remove(new)
         self.data.async_forget(new)
@@ -222,10 +238,9 @@ class Site:
     @callback
     def _message_received(self, received: ReceiveMessage) -> None:
         self.messages += 1
-        if not self.monitoring:
-            return
         now = self._loop.time()
-        self.line.message(now)
+        if self.line.message(now) and not self.fleet.paused:
+            self._echo.async_send(self.line.probe(now))
         message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
         if isinstance(message, Heartbeat):
             outcome = self.fleet.heartbeat(message, now=now, wall=time.time())
@@ -252,48 +267,77 @@ class Site:
             self._causes.async_device_refused()
 
     @callback
-    def _echo_received(self) -> None:
-        self.line.echo(self._loop.time())
+    def _ask_for_echo(self) -> None:
+        self._echo.async_send(self.line.ask(self._loop.time()))
+
+    @callback
+    def _echo_received(self, number: int) -> None:
+        self.line.echo(number, self._loop.time())
         self._deadlines.async_look()
 
     @callback
     def _listening_changed(self) -> None:
         now = self._loop.time()
-        if self.subscription.listening and self.monitoring:
-            self.fleet.resume(now)
+        if self.subscription.listening:
             self.line.connected(now, loss_noticed_within(self._hass))
-            self._causes.async_listening(now)
+            self._judge_from(now)
         else:
-            self.fleet.pause()
+            self._judge_from(self.line.lost(now))
+
+    def _judge_from(self, since: float) -> None:
+        """Judge silence while the site can be heard and is monitored; `since` is when that changed (monotonic)."""
+        if self.subscription.listening and self.monitoring:
+            self.fleet.resume(since)
+            self.events.async_review(self.fleet.records.values(), self.fleet.offline_after)
+            self._causes.async_listening(since)
+            self._save()
+        else:
+            self.fleet.pause(since)
             self._causes.async_listening(None)
         self._deadlines.async_arm()
+
+    def _accept_new(self) -> None:
+        self.fleet.accept_new = self.monitoring and SiteOptions.of(self._entry).new_devices == ADD
 
     @callback
     def _muted_changed(self) -> None:
         self.summary.async_changed()
+        self.events.async_review(self.fleet.records.values(), self.fleet.offline_after)
         self._causes.async_look()
 
     # What goes out
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        self.log.changes(changes)
-        self.events.async_changes(changes, self.fleet.offline_after)
-        for record, kind in changes:
-            match kind:
-                case ChangeKind.DISCOVERED:
-                    self._causes.async_device_accepted()
-                    self.arrivals.async_add(Arrival(record))
-                case ChangeKind.DESCRIBED | ChangeKind.MOVED:
-                    self.pages.async_describe(record)
-                case ChangeKind.CONFLICT | ChangeKind.CONFLICT_ENDED:
-                    self._causes.async_look()
-                    self._deadlines.async_arm()
-            if record.online:
-                self._deadlines.async_arm_by(self.fleet.deadline(record))
-            if kind in _FLIPS or kind is ChangeKind.REPLACED:
-                self.listeners.async_device_changed(record)
+        """Show changes everywhere. What fails is logged once, and keeps no other change from being shown."""
+        for change in changes:
+            try:
+                self._apply_one(change)
+            except Exception:
+                if not self._failed:
+                    self._failed = True
+                    _LOGGER.exception(
+                        "%s: %s of %s could not be shown everywhere", self.code, change.kind, change.record
+                    )
         self.summary.async_changed()
         self._save()
+
+    def _apply_one(self, change: Change) -> None:
+        record, kind = change
+        if record.online:
+            self._deadlines.async_arm_by(self.fleet.deadline(record))
+        self.log.changes((change,))
+        self.events.async_changes((change,), self.fleet.offline_after)
+        if kind in _FLIPS or kind is ChangeKind.REPLACED:
+            self.listeners.async_device_changed(record)
+        match kind:
+            case ChangeKind.DISCOVERED:
+                self._causes.async_device_accepted()
+                self.arrivals.async_add(Arrival(record))
+            case ChangeKind.DESCRIBED | ChangeKind.MOVED:
+                self.pages.async_describe(record)
+            case ChangeKind.CONFLICT | ChangeKind.CONFLICT_ENDED:
+                self._causes.async_look()
+                self._deadlines.async_arm()
 
     @callback
     def _save(self) -> None:
@@ -310,6 +354,9 @@ class Site:
             self._save()
 
     @callback
-    def _home_assistant_stops(self, _event: Event) -> None:
-        self.async_stop()
+    def _watch(self, _now: datetime) -> None:
+        self._deadlines.async_watch()
+
+    async def _home_assistant_stops(self, _event: Event) -> None:
+        await self.async_stop()
         self._store.async_schedule_final_save(self.fleet)

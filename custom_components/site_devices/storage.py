@@ -1,7 +1,8 @@
 """Storage: the records of a site to and from disk, so that a restart forgets nothing.
 
-What is written is `{"site": code, "devices": [{…}], "deleted": [key, …], "monitoring": true}`, a device being the fields
-of its record that say something. A file that can't be used is kept aside, and the devices are discovered anew.
+What is written is `{"site": code, "devices": [{…}], "owners": [key, …], "deleted": [key, …], "monitoring": true}`, a device
+being the fields of its record that say something, `told` (`online` or `offline`) and, once its grace after an interruption
+is used up, `silent` (seconds since then). A file that can't be used is kept aside, and the devices are discovered anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _LOGGER = logging.getLogger(__name__)
 _VERSION: Final = 1
 _SAVE_DELAY: Final = 10  # seconds; a crash loses no more than this of what changed
 _NUMBER: Final = (int, float)
+_ONLINE: Final = "online"
+_OFFLINE: Final = "offline"
 _PLAIN_FIELDS: Final = {
     "key": (str,),
     "address": (str,),
@@ -47,7 +50,7 @@ class SiteStore:
         self.monitoring = True  # the position of the site's switch
         self._hass = hass
         self._site_code = site_code
-        self._store = Store[dict[str, Any]](hass, _VERSION, f"{DOMAIN}.{entry_id}")
+        self._store = Store[dict[str, Any]](hass, _VERSION, f"{DOMAIN}.{entry_id}", atomic_writes=True)
         self._pending = False
 
     async def async_load(self, fleet: Fleet) -> str | None:
@@ -79,10 +82,13 @@ class SiteStore:
         """
         if data.get("site", self._site_code) != self._site_code:
             raise ValueError(f"it is of the site {data['site']!r}")
-        records = [_record(device) for device in data["devices"]]
+        records = [record_from(device) for device in data["devices"]]
+        if len({record.key for record in records}) < len(records):
+            raise ValueError("a device is in it twice")
+        owners = {_checked(key, str) for key in data.get("owners", ())}
         deleted = [_checked(key, str) for key in data["deleted"]]
         self.monitoring = _checked(data["monitoring"], bool)
-        fleet.restore(records, deleted)
+        fleet.restore(records, deleted, owners)
 
     async def _async_put_aside(self, err: Exception) -> str:
         """Keep a file that can't be used, as Home Assistant keeps one that is no JSON."""
@@ -131,16 +137,22 @@ class SiteStore:
 
     def _data(self, fleet: Fleet) -> dict[str, Any]:
         # the oldest Home Assistant asks from a thread, while the loop goes on: each list and dict is copied at once
+        now = self._hass.loop.time()
         return {
             "site": self._site_code,
-            "devices": list(map(_device, list(fleet.records.values()))),
+            "devices": [record_of(record, fleet.silence(record, now)) for record in list(fleet.records.values())],
+            "owners": fleet.owners(),
             "deleted": list(fleet.deleted),
             "monitoring": self.monitoring,
         }
 
 
-def _device(record: DeviceRecord) -> dict[str, Any]:
+def record_of(record: DeviceRecord, silence: float) -> dict[str, Any]:
+    """Return what is stored of a device that has been silent for so many seconds since its grace."""
     device = {name: value for name in _PLAIN_FIELDS if (value := getattr(record, name)) is not None}
+    device["told"] = _OFFLINE if record.told_offline else _ONLINE
+    if record.graced:
+        device["silent"] = round(silence, 3)
     if info := {name: text for name, text in record.info._asdict().items() if text}:
         device["info"] = info
     if record.rivals:
@@ -150,7 +162,13 @@ def _device(record: DeviceRecord) -> dict[str, Any]:
     return device
 
 
-def _record(device: dict[str, Any]) -> DeviceRecord:
+def record_from(device: dict[str, Any]) -> DeviceRecord:
+    """Return the record of what is stored.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: It is not what we write.
+
+    """
     plain = {name: _checked(device[name], *types) for name, types in _PLAIN_FIELDS.items() if name in device}
     Category(plain["key"].partition("/")[0])
     info = Info(**{name: _checked(text, str) for name, text in device.get("info", {}).items()})
@@ -159,7 +177,13 @@ def _record(device: dict[str, Any]) -> DeviceRecord:
         key: DataPoint(Kind(kind), _checked(unit, str, NoneType), _checked(removed, bool))
         for key, (kind, unit, removed) in device.get("data", {}).items()
     }
-    return DeviceRecord(**plain, info=info, rivals=rivals, data=data)
+    # an earlier version did not keep what was told: it is taken for what is true
+    told_offline = device["told"] == _OFFLINE if "told" in device else plain.get("online") is False
+    graced = "silent" in device
+    heard = -float(_checked(device["silent"], *_NUMBER)) if graced else 0.0
+    return DeviceRecord(
+        **plain, info=info, rivals=rivals, data=data, told_offline=told_offline, graced=graced, heard=heard
+    )
 
 
 def _checked[T](value: T, *types: type) -> T:

@@ -62,6 +62,7 @@ class Subscription:
         self._cancel_lost: CALLBACK_TYPE | None = None
         self._subscribed = False
         self._started = False
+        self._listened = False  # when that was told last
         self.connected = False
         self.closed = False
         self.lost = False
@@ -119,12 +120,17 @@ class Subscription:
         elif self.lost:
             self.lost = False
             self._on_lost()
-        self._on_listening()
+        self._tell_listening()
 
     @callback
     def _home_assistant_started(self, _hass: HomeAssistant) -> None:
         self._started = True
-        self._on_listening()
+        self._tell_listening()
+
+    def _tell_listening(self) -> None:
+        if self.listening is not self._listened:
+            self._listened = self.listening
+            self._on_listening()
 
     def _expect_loss(self) -> None:
         self._cancel_lost = async_call_later(self._hass, LOST_AFTER, self._connection_lost)

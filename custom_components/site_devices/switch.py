@@ -22,7 +22,7 @@ async def async_setup_entry(
 
 
 class MonitoringSwitch(SiteEntity, SwitchEntity):
-    """Off: nobody is called offline, and nothing is known."""
+    """Off: nobody is called offline, created or told of; what known devices report goes on."""
 
     _attr_translation_key = "monitoring"
 
@@ -41,9 +41,9 @@ class MonitoringSwitch(SiteEntity, SwitchEntity):
         return self.site.monitoring
 
     async def async_turn_on(self, **_kwargs: Any) -> None:
-        """Monitor again, with a full deadline for every device."""
+        """Monitor again: what has changed meanwhile is told."""
         self.site.async_set_monitoring(True)
 
     async def async_turn_off(self, **_kwargs: Any) -> None:
-        """Monitor no more, until it is switched on."""
+        """Judge, discover and tell nothing until it is switched on."""
         self.site.async_set_monitoring(False)

@@ -1,0 +1,118 @@
+"""An event loop whose clock moves only when a test lets it, and a site's fleet, line and timer on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from custom_components.site_devices.deadlines import DeadlineTimer
+from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
+from custom_components.site_devices.line import Line
+from custom_components.site_devices.protocol import Heartbeat
+
+OFFLINE_AFTER = 30.0
+TOLERANCE = 1e-6
+
+
+class SlowMotion(asyncio.BaseEventLoop):
+    """asyncio's own turns: what was queued runs first, then what can be read, then what is due.
+
+    Its clock stands still but for waiting, and for what a test says that something takes.
+    """
+
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _run_once: Callable[[], None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.socket: deque[Callable[[], None] | None] = deque()  # what one turn after the other can read
+        self._selector = self
+        self._end = self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, and then everything happen that it has set off."""
+        self._end = self.now + seconds
+        self._run_once()
+        while self.now < self._end - TOLERANCE or self._ready:
+            self._run_once()
+
+    def block(self, seconds: float, *, after: float = 0.0) -> None:
+        """Let something else hold the loop."""
+        self.call_later(after, self.hold, seconds)
+
+    def timers(self) -> list[float]:
+        """Return what is armed."""
+        return [timer.when() for timer in self._scheduled if not timer.cancelled()]
+
+    def select(self, timeout: float | None) -> list[Callable[[], None]]:
+        if timeout is None or timeout > 0:
+            remaining = max(self._end - self.now, 0.0)
+            self.now += remaining if timeout is None else min(timeout, remaining)
+        read = self.socket.popleft() if self.socket else None
+        return [read] if read else []
+
+    def _process_events(self, events: list[Callable[[], None]]) -> None:
+        for event in events:
+            self.call_soon(event)
+
+    def hold(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Clockwork:
+    """A fleet and its timer, joined as a site joins them."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> None:
+        self.loop = loop
+        self.began = loop.time()
+        self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
+        self.fleet.resume(self.began)
+        self.asked: list[float] = []  # when an echo was asked for, after the beginning
+        self.answered_after: float | None = None  # seconds until the broker sends an echo back; None: it does not
+        self.line = Line()
+        self.line.connected(self.began, patience=125.0)
+        self.timer = DeadlineTimer(
+            loop, self.fleet, self.line, ask=self.ask, apply=self._apply, messages=lambda: self.messages
+        )
+        self.messages = 0
+        self.number = 0  # of the last echo that was asked for
+        self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
+        self.when_one_flips: Callable[[], None] = lambda: None
+
+    def beat(self, *serials: str) -> None:
+        for serial in serials:
+            self.messages += 1
+            if self.line.message(self.loop.time()):
+                self._send(self.line.probe(self.loop.time()))
+            heartbeat = Heartbeat(f"gateway/{serial}", "1", retained=False, timestamp=None, info=None, data={})
+            changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
+            assert not isinstance(changes, str)
+            for record, kind in changes:
+                if kind in {ChangeKind.DISCOVERED, ChangeKind.ONLINE}:
+                    self.timer.async_arm_by(self.fleet.deadline(record))
+
+    def ask(self) -> None:
+        self._send(self.line.ask(self.loop.time()))
+
+    def _send(self, number: int) -> None:
+        self.asked.append(self.loop.time() - self.began)
+        self.number = number
+        if self.answered_after is not None:
+            self.loop.call_later(self.answered_after, self.echo, self.number)
+
+    def echo(self, number: int | None = None) -> None:
+        """Let an echo come through, the last one if not told otherwise."""
+        self.line.echo(self.number if number is None else number, self.loop.time())
+        self.timer.async_look()
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        for record, kind in changes:
+            if kind is ChangeKind.OFFLINE:
+                self.offline[record.serial] = self.loop.time() - self.began
+        self.when_one_flips()
