@@ -95,9 +95,9 @@ class SiteEvents:
     async def async_flush(self) -> None:
         """Send what was gathered: the event entity is about to go."""
         while self._windows:
-            if (wait := self._not_before - self._loop.time()) > 0:
-                await asyncio.sleep(wait)
             self._send(next(iter(self._windows)))
+            if self._windows:
+                await asyncio.sleep(_APART)
         self._arm()
 
     @callback
