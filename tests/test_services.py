@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.auth.models import User
 from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import Context, HomeAssistant, ServiceCall, callback
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
@@ -25,7 +26,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 import voluptuous as vol
 
 from custom_components.site_devices import compat, services
@@ -304,6 +305,146 @@ async def test_the_target_by_the_name_it_had_at_first(hass: HomeAssistant, monke
     assert compat.target_of(hass, call) == ({"A"}, set(), set())
 
 
+# Who may
+
+
+@pytest.fixture
+def guest(hass: HomeAssistant) -> MockUser:
+    """Return a user who may control the connectivity of A, and nothing else."""
+    user = MockUser(name="Guest").add_to_hass(hass)
+    user.mock_policy({"entities": {"entity_ids": {"binary_sensor.monstro_1_connectivity": True}}})
+    return user
+
+
+@pytest.mark.parametrize("by", ["device_id", "entity_id", "label_id"])
+async def test_a_read_only_user_sets_no_deadline(hass: HomeAssistant, hass_read_only_user: User, by: str) -> None:
+    entry = await two_loggers_and_a_gateway(hass)
+    label = lr.async_get(hass).async_create("Night").label_id
+    device_id = page(hass, "A").id
+    dr.async_get(hass).async_update_device(device_id, labels={label})
+    entity_id = "binary_sensor.monstro_1_connectivity"
+    target = {by: {"device_id": device_id, "entity_id": entity_id, "label_id": label}[by]}
+    context = Context(user_id=hass_read_only_user.id)
+    with pytest.raises(Unauthorized) as refused:
+        await act(hass, "set_deadline", context, **target, seconds=60)
+    assert refused.value.context is context
+    assert (refused.value.entity_id, refused.value.permission) == (entity_id, "control")
+    assert deadlines(entry) == {"A": None, "B": None, "G": None}
+
+
+async def test_whoever_controls_one_device_sets_the_deadline_of_no_other(hass: HomeAssistant, guest: MockUser) -> None:
+    """Not even of that one if another is targeted too: all rights are checked before anything is changed."""
+    first, second = await two_loggers_and_a_gateway(hass), await setup_site(hass, "sito_002")
+    await heartbeat(hass, "datalogger/other/1", "C", site="sito_002")
+    context = Context(user_id=guest.id)
+    for serials in ("B", "AB", "AC"):
+        chosen = [page(hass, serial).id for serial in serials]
+        with pytest.raises(Unauthorized):
+            await act(hass, "set_deadline", context, device_id=chosen, seconds=60)
+    assert (deadlines(first), deadlines(second)) == ({"A": None, "B": None, "G": None}, {"C": None})
+    await act(hass, "set_deadline", context, device_id=page(hass, "A").id, seconds=60)
+    assert deadlines(first) == {"A": 60, "B": None, "G": None}
+
+
+async def test_a_muted_device_may_be_controlled_like_others(hass: HomeAssistant, guest: MockUser) -> None:
+    entry = await two_loggers_and_a_gateway(hass)
+    device_id = page(hass, "A").id
+    dr.async_get(hass).async_update_device(device_id, disabled_by=dr.DeviceEntryDisabler.USER)
+    await hass.async_block_till_done()
+    await act(hass, "set_deadline", Context(user_id=guest.id), device_id=device_id, seconds=60)
+    assert deadlines(entry)["A"] == 60
+
+
+async def test_a_device_without_connectivity_is_for_administrators_and_automations(
+    hass: HomeAssistant, guest: MockUser, hass_admin_user: User
+) -> None:
+    """Home Assistant may have had no room for the entity."""
+    entry = await two_loggers_and_a_gateway(hass)
+    er.async_get(hass).async_remove("binary_sensor.monstro_1_connectivity")
+    device_id = page(hass, "A").id
+    with pytest.raises(Unauthorized):
+        await act(hass, "set_deadline", Context(user_id=guest.id), device_id=device_id, seconds=60)
+    assert deadlines(entry)["A"] is None
+    for seconds, context in ((60, Context(user_id=hass_admin_user.id)), (90, Context())):
+        await act(hass, "set_deadline", context, device_id=device_id, seconds=seconds)
+        assert deadlines(entry)["A"] == seconds
+
+
+@pytest.mark.parametrize("action", ["set_deadline", "remove_offline"])
+async def test_an_unknown_user_does_nothing(hass: HomeAssistant, freezer: FrozenDateTimeFactory, action: str) -> None:
+    entry = await two_loggers_and_a_gateway(hass)
+    await advance(hass, freezer, 3600)
+    data: dict[str, Any] = {
+        "set_deadline": {"device_id": page(hass, "A").id, "seconds": 60},
+        "remove_offline": {"config_entry_id": entry.entry_id, "offline_for": 60},
+    }[action]
+    context = Context(user_id="nobody")
+    with pytest.raises(UnknownUser) as refused:
+        await act(hass, action, context, **data)
+    assert refused.value.context is context
+    assert deadlines(entry) == {"A": None, "B": None, "G": None}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "expected"),
+    [("delete", {"A": 60, "G": None}), ("reload", {"A": 60, "B": 60, "G": None}), ("unload", "site_not_loaded")],
+)
+async def test_devices_that_go_while_rights_are_checked(
+    hass: HomeAssistant,
+    guest: MockUser,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: str,
+    expected: dict[str, float | None] | str,
+) -> None:
+    entry = await two_loggers_and_a_gateway(hass)
+    guest.mock_policy({"entities": True})
+
+    async def in_slices(items: Iterable[Any]) -> AsyncIterator[Any]:
+        for item in items:
+            yield item
+        if meanwhile == "delete":
+            entry.runtime_data.async_remove(entry.runtime_data.fleet.records["datalogger/B"])
+        elif meanwhile == "reload":
+            await hass.config_entries.async_reload(entry.entry_id)
+        else:
+            await hass.config_entries.async_unload(entry.entry_id)
+
+    monkeypatch.setattr(services, "in_slices", in_slices)
+    chosen = [page(hass, serial).id for serial in "AB"]
+    call = act(hass, "set_deadline", Context(user_id=guest.id), device_id=chosen, seconds=60)
+    if isinstance(expected, str):
+        with pytest.raises(ServiceValidationError) as refused:
+            await call
+        assert refused.value.translation_key == expected
+    else:
+        assert [device["deadline"] for device in (await call)["devices"]] == [60] * (len(expected) - 1)
+        assert deadlines(entry) == expected
+
+
+@pytest.mark.usefixtures("turns")
+async def test_the_rights_of_many_are_checked_without_holding_the_loop(hass: HomeAssistant, guest: MockUser) -> None:
+    entry = await setup_site(hass)
+    for number in range(20):
+        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
+    turns = 0
+    checked_at: list[int] = []
+
+    def check(_entity_id: str, _permission: str) -> bool:
+        def turn() -> None:
+            nonlocal turns
+            turns += 1
+
+        checked_at.append(turns)
+        hass.loop.call_soon(turn)
+        return True
+
+    guest.permissions = SimpleNamespace(check_entity=check)
+    chosen = [page(hass, f"T{number}").id for number in range(20)]
+    await act(hass, "set_deadline", Context(user_id=guest.id), device_id=chosen, seconds=60)
+    assert checked_at == list(range(20))
+    assert set(deadlines(entry).values()) == {60}
+
+
 # remove_offline
 
 
@@ -394,8 +535,6 @@ async def test_only_administrators_delete(
     what = {"config_entry_id": entry.entry_id, "offline_for": 60}
     with pytest.raises(Unauthorized):
         await act(hass, "remove_offline", Context(user_id=hass_read_only_user.id), **what)
-    with pytest.raises(Unauthorized):
-        await act(hass, "remove_offline", Context(user_id="nobody"), **what)
     assert (await act(hass, "remove_offline", Context(user_id=hass_admin_user.id), **what))["count"] == 0
 
 

@@ -8,27 +8,33 @@ import logging
 import time
 from typing import Final
 
+from homeassistant.auth.models import User
+from homeassistant.auth.permissions.const import POLICY_CONTROL
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import config_validation as cv, device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
 from .compat import target_of
-from .const import DOMAIN
+from .const import CONF_SITE_CODE, DOMAIN
 from .fleet import DeviceRecord
-from .ids import site_identifier
+from .ids import entity_unique_id, site_identifier
 from .options import OFFLINE_AFTER
 from .site import Site, SiteDevicesConfigEntry
 from .slices import in_slices
+
+type _Targeted = dict[SiteDevicesConfigEntry, list[DeviceRecord]]
 
 _LOGGER = logging.getLogger(__name__)
 
 SET_DEADLINE: Final = "set_deadline"
 REMOVE_OFFLINE: Final = "remove_offline"
+_CONNECTIVITY: Final = "connectivity"  # whoever may control it may control its device
 _SET_DEADLINE_SCHEMA: Final = vol.Schema({**cv.ENTITY_SERVICE_FIELDS, vol.Required("seconds"): vol.Coerce(float)})
 _REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
     {
@@ -49,25 +55,47 @@ def async_register(hass: HomeAssistant) -> None:
 
 
 async def _set_deadline(call: ServiceCall) -> ServiceResponse:
-    """Give devices a deadline of their own, or the site's again."""
+    """Give devices a deadline of their own, or the site's again.
+
+    Raises:
+        ServiceValidationError: The deadline or the target can't be used.
+        Unauthorized: The user may not control all that is targeted.
+
+    """
+    user = await _user_of(call)
     seconds: float = call.data["seconds"]
     least, most = OFFLINE_AFTER
     if seconds and not (least <= seconds <= most):
         raise _error("deadline_out_of_range", seconds=f"{seconds:g}", least=str(least), most=str(most))
-    devices = _targeted_devices(call)
-    for site, records in devices.items():
+    targeted = _targeted_devices(call)
+    if user and not user.is_admin:
+        await _check_control(call, user, targeted)
+    # the loop may have had its turn: a site may be unloaded by now, a device deleted
+    devices = [
+        (site, [known for record in records if (known := site.fleet.records.get(record.key))])
+        for site, records in [(_loaded_site(entry), records) for entry, records in targeted.items()]
+    ]
+    for site, records in devices:
         site.async_set_offline_after(records, int(seconds) or None)
     answers: list[JsonValueType] = [
         {**site.pages.identity(record), "deadline": record.offline_after or site.fleet.offline_after}
-        for site, records in devices.items()
+        for site, records in devices
         for record in records
     ]
     return {"devices": answers}
 
 
 async def _remove_offline(call: ServiceCall) -> ServiceResponse:
-    """Delete the devices that have been silent for long."""
-    await _check_admin(call)
+    """Delete the devices that have been silent for long: for those who may delete pages.
+
+    Raises:
+        ServiceValidationError: There is no such site, or it can't be heard.
+        Unauthorized: The user is no administrator.
+
+    """
+    user = await _user_of(call)
+    if user and not user.is_admin:
+        raise Unauthorized(context=call.context)
     entry: SiteDevicesConfigEntry | None = call.hass.config_entries.async_get_entry(call.data["config_entry_id"])
     if entry is None or entry.domain != DOMAIN:
         raise _error("site_not_found", entry=call.data["config_entry_id"])
@@ -99,19 +127,42 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
     return {"count": len(answers), "devices": answers}
 
 
-async def _check_admin(call: ServiceCall) -> None:
-    """Let only those delete devices who may do so on their pages; automations act for nobody, and may."""
-    if call.context.user_id:
-        user = await call.hass.auth.async_get_user(call.context.user_id)
-        if user is None or not user.is_admin:
-            raise Unauthorized(context=call.context)
+async def _user_of(call: ServiceCall) -> User | None:
+    """Return who acts; automations act for nobody, and may do everything.
+
+    Raises:
+        UnknownUser: There is no such user.
+
+    """
+    if not call.context.user_id:
+        return None
+    user = await call.hass.auth.async_get_user(call.context.user_id)
+    if user is None:
+        raise UnknownUser(context=call.context)
+    return user
+
+
+async def _check_control(call: ServiceCall, user: User, targeted: _Targeted) -> None:
+    """Check that a user may control the connectivity of every device.
+
+    Raises:
+        Unauthorized: One of them they may not control, or it has no connectivity that says so.
+
+    """
+    entities = er.async_get(call.hass)
+    devices = ((entry, record) for entry, records in targeted.items() for record in records)
+    async for entry, record in in_slices(devices):
+        unique_id = entity_unique_id(entry.data[CONF_SITE_CODE], record, _CONNECTIVITY)
+        entity_id = entities.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, unique_id)
+        if entity_id is None or not user.permissions.check_entity(entity_id, POLICY_CONTROL):
+            raise Unauthorized(context=call.context, entity_id=entity_id, permission=POLICY_CONTROL)
 
 
 def _is_offline_since(record: DeviceRecord, before: float) -> bool:
     return not record.online and (record.last_heartbeat or record.created) < before
 
 
-def _targeted_devices(call: ServiceCall) -> dict[Site, list[DeviceRecord]]:
+def _targeted_devices(call: ServiceCall) -> _Targeted:
     """Return the devices that an action's target names, by site.
 
     What is named itself must be one of ours. An area, a floor or a label may hold other things as well, and devices of a
@@ -131,14 +182,13 @@ def _targeted_devices(call: ServiceCall) -> dict[Site, list[DeviceRecord]]:
         device = dr.async_get(hass).async_get(device_id)
         entry = _entry_of(hass, device.identifiers) if device else None
         if entry and not entry.disabled_by:
-            site = _loaded_site(entry)
-            if record := site.pages.record(device_id):
-                found[record] = site
+            if record := _loaded_site(entry).pages.record(device_id):
+                found[record] = entry
     if not found:
         raise _error("no_device_targeted")
-    devices: dict[Site, list[DeviceRecord]] = {}
-    for record, site in sorted(found.items(), key=lambda item: (item[1].code, item[0].key)):
-        devices.setdefault(site, []).append(record)
+    devices: _Targeted = {}
+    for record, entry in sorted(found.items(), key=lambda item: (item[1].data[CONF_SITE_CODE], item[0].key)):
+        devices.setdefault(entry, []).append(record)
     return devices
 
 
@@ -152,13 +202,13 @@ def _devices_connected_by(registry: er.EntityRegistry, entity_ids: Iterable[str]
     }
 
 
-def _named_device(hass: HomeAssistant, device_id: str) -> tuple[DeviceRecord, Site]:
+def _named_device(hass: HomeAssistant, device_id: str) -> tuple[DeviceRecord, SiteDevicesConfigEntry]:
     device = dr.async_get(hass).async_get(device_id)
     name = (device and (device.name_by_user or device.name)) or device_id
     if device and (entry := _entry_of(hass, device.identifiers)):
         site = _loaded_site(entry)
         if record := site.pages.record(device_id):
-            return record, site
+            return record, entry
         if site_identifier(site.code) in device.identifiers:
             raise _error("site_device_targeted", site=name)
     raise _error("not_a_site_device", device=name)
