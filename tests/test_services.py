@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from pathlib import Path
+import time
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.auth.models import User
@@ -95,6 +97,12 @@ def foreign_page(hass: HomeAssistant, **identity: Any) -> dr.DeviceEntry:
 def deadlines(entry: MockConfigEntry) -> dict[str, float | None]:
     """Return which devices of a site have a deadline of their own."""
     return {record.serial: record.offline_after for record in entry.runtime_data.fleet.records.values()}
+
+
+async def stay_silent(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass with nobody heard: in two steps, as an hour in one is an hour in which the loop was held."""
+    await advance(hass, freezer, 31)
+    await advance(hass, freezer, seconds - 31)
 
 
 async def two_loggers_and_a_gateway(hass: HomeAssistant) -> MockConfigEntry:
@@ -452,9 +460,9 @@ async def test_only_what_was_silent_for_longer_goes(hass: HomeAssistant, freezer
     entry = await two_loggers_and_a_gateway(hass)
     heard = dt_util.utcnow()
     device_id = page(hass, "A").id
-    await advance(hass, freezer, DAY)
+    await stay_silent(hass, freezer, DAY)
     await heartbeat(hass, "datalogger/monstro/2", "B")
-    await advance(hass, freezer, DAY)
+    await stay_silent(hass, freezer, DAY)
     await heartbeat(hass, "gateway/1", "G")
     answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"hours": 36})
     assert answer["count"] == 1
@@ -474,7 +482,7 @@ async def test_only_what_was_silent_for_longer_goes(hass: HomeAssistant, freezer
 async def test_the_time_must_be_over(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     for_longer = {"config_entry_id": entry.entry_id, "dry_run": True}
     assert (await act(hass, "remove_offline", offline_for="01:00:01", **for_longer))["count"] == 0
     assert (await act(hass, "remove_offline", offline_for=3599, **for_longer))["count"] == 1
@@ -485,7 +493,7 @@ async def test_a_device_that_never_lived_counts_from_its_discovery(
 ) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass, retain=True)
-    await advance(hass, freezer, DAY)
+    await stay_silent(hass, freezer, DAY)
     for_longer = {"config_entry_id": entry.entry_id}
     assert (await act(hass, "remove_offline", offline_for={"days": 2}, **for_longer))["count"] == 0
     answer = await act(hass, "remove_offline", offline_for={"hours": 23}, **for_longer)
@@ -493,10 +501,72 @@ async def test_a_device_that_never_lived_counts_from_its_discovery(
     assert pages(hass, entry) == set()
 
 
+@pytest.mark.parametrize(
+    ("wall_when_heard", "wall_gained_since"),
+    [(1000.0, None), (None, 365 * DAY)],
+    ids=["the clock had not been set", "the clock jumped by a year"],
+)
+async def test_a_wrong_clock_deletes_nobody(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, wall_when_heard: float | None, wall_gained_since: float | None
+) -> None:
+    entry = await setup_site(hass)
+    with patch("time.time", return_value=wall_when_heard or time.time()):
+        await heartbeat(hass)
+    await advance(hass, freezer, 31)
+    assert connectivity(hass) == "off"
+    for_longer = {"config_entry_id": entry.entry_id, "offline_for": {"days": 30}}
+    with patch("time.time", return_value=time.time() + (wall_gained_since or 0)):
+        for dry_run in (True, False):
+            answer = await act(hass, "remove_offline", **for_longer, dry_run=dry_run)
+            assert answer == {"count": 0, "devices": []}
+    assert pages(hass, entry) == {"TEST123"}
+
+
+async def test_a_stamp_from_before_the_clock_was_set_says_nothing_after_a_restart_either(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+    with patch("time.time", return_value=1000.0):
+        await heartbeat(hass)
+    await advance(hass, freezer, 31)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert connectivity(hass) == "off"
+    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"days": 30})
+    assert answer["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("last_heartbeat", "created", "heard", "silent_for"),
+    [
+        (2e9 - 60, 2e9 - 90, 940.0, 60),  # both clocks agree
+        (2e9 - 60, 2e9 - 90, 0.0, 60),  # heard in an earlier run only
+        (2e9 - 60, 2e9 - 90, -20.0, 60),
+        (2e9 - 9e6, 2e9 - 9e6, 969.0, 31),  # the clock on the wall jumped forward
+        (2e9 - 31, 2e9 - 90, 10.0, 31),  # or back: the shorter silence counts
+        (1000.0, 1000.0, 969.0, 31),  # it had not been set
+        (1000.0, 2e9 - 90, 10.0, 990),
+        (1000.0, 1000.0, 0.0, 0),
+        (1000.0, 2e9 - 90, 0.0, 0),
+        (None, 2e9 - 90, 0.0, 90),  # it never lived
+        (None, 1000.0, 0.0, 0),
+        (1735689600.0, 1e9, 0.0, 2e9 - 1735689600),  # the first moment of 2025
+        (1735689599.0, 1e9, 0.0, 0),
+    ],
+)
+def test_how_long_a_device_has_been_silent_at_least(
+    last_heartbeat: float | None, created: float, heard: float, silent_for: float
+) -> None:
+    record = DeviceRecord(
+        key="gateway/G", address="1", created=created, online=False, last_heartbeat=last_heartbeat, heard=heard
+    )
+    assert services.silence(record, now=1000.0, wall=2e9) == silent_for
+
+
 async def test_an_online_device_never_goes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await two_loggers_and_a_gateway(hass)
     await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=86_400)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"minutes": 1})
     assert pages(hass, entry) == {"A"}
 
@@ -505,7 +575,7 @@ async def test_a_muted_device_goes_like_others(hass: HomeAssistant, freezer: Fro
     entry = await setup_site(hass)
     await heartbeat(hass)
     dr.async_get(hass).async_update_device(page(hass, "TEST123").id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"minutes": 1})
     assert answer["count"] == 1
     assert pages(hass, entry) == set()
@@ -515,7 +585,7 @@ async def test_a_dry_run_deletes_nothing(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     entry = await two_loggers_and_a_gateway(hass)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     for_longer = {"config_entry_id": entry.entry_id, "offline_for": {"minutes": 1}}
     dry = await act(hass, "remove_offline", **for_longer, dry_run=True)
     assert pages(hass, entry) == {"A", "B", "G"}
@@ -541,7 +611,7 @@ async def test_only_administrators_delete(
 async def test_nothing_is_deleted_while_nothing_is_heard(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     what = {"config_entry_id": entry.entry_id, "offline_for": 60}
 
     lose_connection(hass)
@@ -595,7 +665,7 @@ async def test_one_that_changes_while_others_are_deleted(
 ) -> None:
     entry = await two_loggers_and_a_gateway(hass)
     site = entry.runtime_data
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     first, record = page(hass, "A").id, site.fleet.records["datalogger/B"]
 
     @callback
@@ -619,7 +689,7 @@ async def test_a_site_that_is_unloaded_while_devices_are_deleted(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     entry = await two_loggers_and_a_gateway(hass)
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     subscription = entry.runtime_data.subscription
     stop = hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, callback(lambda _event: subscription.async_stop()))
     reason, _ = await refusal(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
@@ -633,7 +703,7 @@ async def test_many_do_not_hold_the_loop(hass: HomeAssistant, freezer: FrozenDat
     entry = await setup_site(hass)
     for number in range(20):
         await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
-    await advance(hass, freezer, 3600)
+    await stay_silent(hass, freezer, 3600)
     turns = 0
 
     @callback

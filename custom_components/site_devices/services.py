@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import logging
 import time
 from typing import Final
@@ -34,6 +34,8 @@ _LOGGER = logging.getLogger(__name__)
 
 SET_DEADLINE: Final = "set_deadline"
 REMOVE_OFFLINE: Final = "remove_offline"
+# A stamp from before is that of a clock that had not been set, as on a board without a battery until it has a network.
+_CLOCK_SET: Final = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
 _CONNECTIVITY: Final = "connectivity"  # whoever may control it may control its device
 _SET_DEADLINE_SCHEMA: Final = vol.Schema({**cv.ENTITY_SERVICE_FIELDS, vol.Required("seconds"): vol.Coerce(float)})
 _REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
@@ -103,11 +105,15 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
     if not (site.monitoring and site.subscription.listening):
         raise _error("site_not_heard", site=entry.title)
     offline_for: timedelta = call.data["offline_for"]
-    before = time.time() - offline_for.total_seconds()
-    found = [record for record in site.fleet.records.values() if _is_offline_since(record, before)]
+
+    def is_found(record: DeviceRecord) -> bool:
+        silent_for = silence(record, now=call.hass.loop.time(), wall=time.time())
+        return not record.online and silent_for > offline_for.total_seconds()
+
+    found = [record for record in site.fleet.records.values() if is_found(record)]
     answers: list[JsonValueType] = []
     async for record in in_slices(found):
-        if not _is_offline_since(record, before) or site.fleet.records.get(record.key) is not record:
+        if not is_found(record) or site.fleet.records.get(record.key) is not record:
             continue  # it came back, or was deleted, while the loop had its turn
         if site.subscription.closed:
             raise _error("site_not_loaded", site=entry.title)
@@ -158,8 +164,19 @@ async def _check_control(call: ServiceCall, user: User, targeted: _Targeted) -> 
             raise Unauthorized(context=call.context, entity_id=entity_id, permission=POLICY_CONTROL)
 
 
-def _is_offline_since(record: DeviceRecord, before: float) -> bool:
-    return not record.online and (record.last_heartbeat or record.created) < before
+def silence(record: DeviceRecord, *, now: float, wall: float) -> float:
+    """Return for how many seconds an offline device has been silent, at least.
+
+    Of the two clocks the one that says less counts: that on the wall may have jumped, the monotonic one knows this run
+    only.
+    """
+    silences = []
+    if record.heard > 0:  # in this run, or listened for in vain since
+        silences.append(now - record.heard)
+    stamp = record.last_heartbeat or record.created
+    if stamp >= _CLOCK_SET:
+        silences.append(wall - stamp)
+    return min(silences, default=0.0)
 
 
 def _targeted_devices(call: ServiceCall) -> _Targeted:
