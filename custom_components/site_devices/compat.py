@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.data_entry_flow import FlowHandler
 from homeassistant.helpers import service
-from homeassistant.helpers.device_registry import DeviceEntry, DeviceInfo
+from homeassistant.helpers.device_registry import DeviceEntry
+
+_VIA_DEVICE_ID_SINCE: Final = (2026, 8)  # which also deprecates `via_device`; before, it is an unknown argument
 
 _service: ModuleType = service  # what mypy knows of it is the newest end's
 _target: ModuleType | None
@@ -28,7 +31,7 @@ def update_progress(flow: FlowHandler[Any, Any, Any], fraction: float) -> None:
 
 def via(parent: DeviceEntry) -> dict[str, Any]:
     """Return what hangs a device below another when it is registered."""
-    if "via_device_id" in DeviceInfo.__annotations__:
+    if (MAJOR_VERSION, MINOR_VERSION) >= _VIA_DEVICE_ID_SINCE:
         return {"via_device_id": parent.id}
     return {"via_device": next(iter(parent.identifiers))}
 

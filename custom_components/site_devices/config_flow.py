@@ -6,7 +6,6 @@ import asyncio
 from typing import Any, Final
 
 from homeassistant.components import mqtt
-from homeassistant.components.mqtt.models import ReceiveMessage
 from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
 from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.selector import SelectOptionDict, SelectSelector, SelectSelectorConfig, TextSelector
@@ -150,7 +149,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
             self._unsubscribe.pop()()
 
     @callback
-    def _message_received(self, received: ReceiveMessage) -> None:
+    def _message_received(self, received: mqtt.ReceiveMessage) -> None:
         if not self._unsubscribe:
             return  # after MQTT's own reload an unsubscribe is void, and we would be called for ever
         message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes

@@ -11,7 +11,6 @@ import secrets
 from typing import Final
 
 from homeassistant.components import mqtt
-from homeassistant.components.mqtt.models import ReceiveMessage
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -70,7 +69,7 @@ class Echo:
             await mqtt.async_publish(self._hass, self._topic, b"%s %d" % (self._token, number), _QOS, retain=False)
 
     @callback
-    def _received(self, message: ReceiveMessage) -> None:
+    def _received(self, message: mqtt.ReceiveMessage) -> None:
         token, _, number = bytes(message.payload).partition(b" ")  # type: ignore[arg-type]  # without encoding: bytes
         if token == self._token:
             self._on_echo(int(number))

@@ -14,7 +14,7 @@ import logging
 import time
 from typing import Final
 
-from homeassistant.components.mqtt.models import ReceiveMessage
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -38,7 +38,7 @@ from .options import ADD, SiteOptions
 from .protocol import Channel, Heartbeat, IgnoreReason, parse
 from .registry import DevicePages
 from .storage import SiteStore
-from .subscription import Subscription, loss_noticed_within
+from .subscription import LOSS_NOTICED_WITHIN, Subscription
 from .summary import Summary
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
@@ -236,7 +236,7 @@ class Site:
     # What comes in
 
     @callback
-    def _message_received(self, received: ReceiveMessage) -> None:
+    def _message_received(self, received: mqtt.ReceiveMessage) -> None:
         self.messages += 1
         now = self._loop.time()
         if self.line.message(now) and not self.fleet.paused:
@@ -279,7 +279,7 @@ class Site:
     def _listening_changed(self) -> None:
         now = self._loop.time()
         if self.subscription.listening:
-            self.line.connected(now, loss_noticed_within(self._hass))
+            self.line.connected(now, LOSS_NOTICED_WITHIN)
             self._judge_from(now)
         else:
             self._judge_from(self.line.lost(now))

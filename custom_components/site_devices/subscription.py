@@ -9,28 +9,23 @@ from collections.abc import Callable
 from typing import Final
 
 from homeassistant.components import mqtt
-from homeassistant.components.mqtt.const import DEFAULT_KEEPALIVE
-from homeassistant.components.mqtt.models import ReceiveMessage
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.start import async_at_started
 
 _QOS: Final = 0
-_PING_MARGIN: Final = 5  # seconds
+# Seconds for which MQTT may take a dead connection for alive: after a keepalive without a message, 60 s by default, its
+# client sends a ping, and gives up after another one without an answer; the rest is margin. With a shorter keepalive MQTT
+# reports the loss earlier, which ends the wait. With a longer one a broker that hangs for longer than this is not told
+# from devices that are silent: they are called offline until it answers again or MQTT notices.
+LOSS_NOTICED_WITHIN: Final = 125.0
 LOST_AFTER: Final = 60  # seconds; a broker that restarts is back by then, and nobody's automation has run
 
 
 def mqtt_is_loaded(hass: HomeAssistant) -> bool:
     """Tell whether subscribing can work: on a client that is set up but not loaded it seems to, but nothing arrives."""
     return any(entry.state is ConfigEntryState.LOADED for entry in hass.config_entries.async_entries(mqtt.DOMAIN))
-
-
-def loss_noticed_within(hass: HomeAssistant) -> float:
-    """Return for how many seconds MQTT may take a connection for alive that is not: its ping goes unanswered by then."""
-    entry = next(iter(hass.config_entries.async_loaded_entries(mqtt.DOMAIN)), None)
-    keepalive = (entry.data | entry.options if entry else {}).get(mqtt.CONF_KEEPALIVE, DEFAULT_KEEPALIVE)
-    return float(2 * keepalive + _PING_MARGIN)
 
 
 def _nobody(*_: object) -> None:
@@ -49,7 +44,7 @@ class Subscription:
         self,
         hass: HomeAssistant,
         *,
-        on_message: Callable[[ReceiveMessage], None],
+        on_message: Callable[[mqtt.ReceiveMessage], None],
         on_listening: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
@@ -102,7 +97,7 @@ class Subscription:
         self._forget_loss()
 
     @callback
-    def _message_received(self, message: ReceiveMessage) -> None:
+    def _message_received(self, message: mqtt.ReceiveMessage) -> None:
         # after MQTT's own reload our unsubscribe is void, and we would be called for ever
         if not self.closed:
             self._on_message(message)

@@ -1,0 +1,45 @@
+"""What differs between the oldest and the newest Home Assistant, and what both must have."""
+
+from __future__ import annotations
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.site_devices import compat
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant) -> MockConfigEntry:
+    entry = MockConfigEntry(domain="elsewhere")
+    entry.add_to_hass(hass)
+    return entry
+
+
+@pytest.fixture
+def parent(hass: HomeAssistant, entry: MockConfigEntry) -> dr.DeviceEntry:
+    return dr.async_get(hass).async_get_or_create(config_entry_id=entry.entry_id, identifiers={("elsewhere", "hub")})
+
+
+@pytest.mark.parametrize(
+    ("version", "argument"),
+    [((2025, 4), "via_device"), ((2026, 7), "via_device"), ((2026, 8), "via_device_id"), ((2027, 1), "via_device_id")],
+)
+def test_a_parent_is_named_as_the_release_takes_it(
+    parent: dr.DeviceEntry, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], argument: str
+) -> None:
+    monkeypatch.setattr(compat, "MAJOR_VERSION", version[0])
+    monkeypatch.setattr(compat, "MINOR_VERSION", version[1])
+    assert compat.via(parent) == {argument: parent.id if argument == "via_device_id" else ("elsewhere", "hub")}
+
+
+def test_this_release_takes_it(
+    hass: HomeAssistant, entry: MockConfigEntry, parent: dr.DeviceEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What breaks here is the registration of every device page."""
+    child = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("elsewhere", "lamp")}, **compat.via(parent)
+    )
+    assert child.via_device_id == parent.id
+    assert not caplog.records
