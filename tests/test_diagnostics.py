@@ -206,6 +206,59 @@ async def test_no_serial_is_in_a_download(
         assert not [secret for secret in (*SECRETS, *map(str.lower, SECRETS)) if secret in text]
 
 
+async def test_no_short_serial_is_in_them_where_it_means_a_device(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Not at others either, which may be called after it; but versions and units stay what they are."""
+    entry = await setup_site(hass, "sito_7")
+    hass.config_entries.async_update_entry(entry, title="Site of A7")
+    data = {"serial_number": "A7", "a7": {"current": {"value": 2, "unit": "A"}}, "relay": {"1": True}}
+    beats: list[tuple[str, str, dict[str, Any]]] = [
+        ("gateway/7", "7", {"sw_version": "7.1", "hw_version": "A"}),
+        ("datalogger/monstro/1", "A7", {"model": "Logger A7"}),
+        ("datalogger/monstro/1", "A", {}),  # its name has its serial in it once another is there
+        ("datalogger/monstro/1", "TEST123", {"name": "Behind 7, next to a7"}),
+        *(("datalogger/a7/7", "A7", {}), ("datalogger/monstro/1", "A7", {})) * 2,  # alive at both
+    ]
+    for address, serial, said in beats:
+        await heartbeat(hass, address, serial, site="sito_7", **said)
+        freezer.tick(1)
+    await publish(hass, "sito_7/datalogger/monstro/1/input", data)
+
+    told = await of_site(hass, entry)
+    assert (told["title"], told["site_code"]) == ("Site of #2", "sito_#1")
+    shown = ("serial", "name", "address", "info", "conflict_addresses")
+    assert [[device[key] for key in shown] for device in told["devices"]] == [
+        ["#1", "Gateway #1", "#1", {"sw_version": "7.1", "hw_version": "A"}, []],
+        ["#2", "monstro/1", "monstro/1", {"model": "Logger #2"}, ["#2/#1", "monstro/1"]],
+        ["#3", "monstro/1 (#3)", "monstro/1", {}, []],
+        ["#4", "Behind #1, next to #2", "monstro/1", {}, []],
+    ]
+    points = {point["key"]: point["unit"] for point in told["devices"][1]["data"]}
+    assert points == {"in/#2.current": "A", "in/relay.1": None}
+    for serial, number in (("7", 0), ("A7", 1), ("TEST123", 3)):
+        (own,) = (await of_device(hass, entry, serial))["devices"]
+        assert own["name"] == told["devices"][number]["name"]
+
+
+async def test_a_files_name_has_the_name_of_a_devices_page(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator
+) -> None:
+    """Home Assistant makes it, before it asks us: so only a site's has no serial in it, as the documentation says."""
+    assert await async_setup_component(hass, "diagnostics", {})
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await heartbeat(hass, serial="OTHER")
+    device = page(hass, entry)
+    assert device.name == "monstro/1 (TEST123)"
+    client = await hass_client()
+    url = f"/api/diagnostics/config_entry/{entry.entry_id}"
+    for path, secret in ((url, False), (f"{url}/device/{device.id}", True)):
+        answer = await client.get(path)
+        assert ("TEST123" in answer.headers["Content-Disposition"]) is secret
+        assert "TEST123" not in await answer.text()
+
+
 async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.site_devices.slices.SLICE", -1)  # a turn for others after each
     entry = await setup_site(hass)

@@ -12,11 +12,13 @@ def record(serial: str, created: float = 0.0, category: str = "datalogger") -> D
     return DeviceRecord(key=f"{category}/{serial}", address="monstro/1", created=created)
 
 
-def redact(text: str, *serials: str, own: str | None = None) -> str:
-    """Redact a text on a site with these serials, said by the device with the serial `own`."""
-    records = [record(serial, created) for created, serial in enumerate(serials)]
-    speaker = next((each for each in records if each.serial == own), None)
-    return Redaction(records).text(text, speaker)
+def redact(text: str, *serials: str) -> str:
+    """Redact a text that may name a device, on a site with these serials."""
+    return redaction_of(*serials).text(text)
+
+
+def redaction_of(*serials: str) -> Redaction:
+    return Redaction([record(serial, created) for created, serial in enumerate(serials)])
 
 
 def test_the_numbers_are_those_of_the_order_of_discovery() -> None:
@@ -73,12 +75,60 @@ def test_a_serial_as_it_stands_in_the_key_of_a_data_point() -> None:
 
 @pytest.mark.parametrize(
     ("text", "redacted"),
-    [("monstro/7", "monstro/#2"), ("7 (7)", "#2 (#2)"), ("monstro_7", "monstro_#2"), ("monstro/77", "monstro/77")],
+    [
+        ("monstro/7", "monstro/#2"),
+        ("7 (7)", "#2 (#2)"),
+        ("monstro_7", "monstro_#2"),
+        ("Gateway 7", "Gateway #2"),
+        ("monstro/77", "monstro/77"),
+        ("monstro/1 (A7)", "monstro/1 (#3)"),
+        ("next to a7", "next to #3"),
+        ("BA7, A7B, A77", "BA7, A7B, A77"),
+        ("x/y, x%2Fy", "#4, #4"),
+        ("TEST123/7, 7-TEST123", "#1/#2, #2-#1"),
+        ("TEST123 and A#", "#1 and #5"),
+        ("#1", "#6"),  # a serial, if a strange one
+    ],
 )
-def test_a_short_serial_is_found_as_a_word_of_its_own_device(text: str, redacted: str) -> None:
-    """In all other texts it is most likely something else: a 7 is not meant to be the device with the serial 7."""
-    assert redact(text, "TEST123", "7", own="7") == redacted
-    assert redact(text, "TEST123", "7") == text
+def test_a_short_serial_is_found_as_a_word(text: str, redacted: str) -> None:
+    """Whoever says it: a device may be called after its neighbour."""
+    assert redact(text, "TEST123", "7", "A7", "x/y", "A#", "#1") == redacted
+
+
+@pytest.mark.parametrize(
+    ("key", "redacted"),
+    [
+        ("in/A7.temperature", "in/#2.temperature"),
+        ("out/logger%2EA7%2Fon", "out/logger%2E#2%2Fon"),
+        ("in/relay.a7", "in/relay.#2"),
+        ("hb/in", "hb/#3"),
+        ("in/in", "in/#3"),  # what stands before the path is ours
+        ("in/TEST123", "in/#1"),
+    ],
+)
+def test_a_serial_in_the_key_of_a_data_point(key: str, redacted: str) -> None:
+    assert redaction_of("TEST123", "A7", "in").key(key) == redacted
+
+
+@pytest.mark.parametrize(
+    ("text", "info", "unit"),
+    [
+        ("1.2", "1.2", "1.2"),  # in a version a number is no serial, even if there is such a one
+        ("B", "B", "B"),  # nor is a letter one in a revision
+        ("A7 rev. B", "#4 rev. B", "A7 rev. B"),
+        ("°C", "°C", "°C"),
+        ("ppm", "#6", "ppm"),  # nor anything short in a unit
+        ("TEST123", "#7", "#7"),
+    ],
+)
+def test_a_short_serial_is_left_where_it_means_something_else(text: str, info: str, unit: str) -> None:
+    redaction = redaction_of("1", "1.2", "B", "A7", "C", "ppm", "TEST123")
+    assert (redaction.info(text), redaction.unit(text)) == (info, unit)
+
+
+def test_two_short_serials_that_differ_in_case_only() -> None:
+    assert redact("a7 A7", "a7", "A7") == "#1 #1"
+    assert redaction_of("a7", "A7").info("a7 A7") == "#1 #1"
 
 
 def test_a_site_without_devices() -> None:

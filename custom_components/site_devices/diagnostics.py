@@ -89,8 +89,8 @@ def _device(hass: HomeAssistant, site: Site, record: DeviceRecord, redaction: Re
     return {
         "serial": redaction.serial(record),
         "category": record.category,
-        "address": redaction.text(record.address, record),
-        "name": redaction.text(fleet.name(record), record),
+        "address": redaction.text(record.address),
+        "name": redaction.text(fleet.name(record)),
         "online": record.online,
         "muted": record.muted,
         "created": _moment(record.created),
@@ -103,16 +103,16 @@ def _device(hass: HomeAssistant, site: Site, record: DeviceRecord, redaction: Re
         },
         "clock_drift": None if drift is None else round(drift, 1),
         "info": {
-            name: redaction.text(text)
+            name: redaction.info(text)
             for name, text in record.info._asdict().items()
             if text is not None and name != "name"
         },
-        "conflict_addresses": sorted(redaction.text(address, record) for address in record.rivals or ()),
+        "conflict_addresses": sorted(redaction.text(address) for address in record.rivals or ()),
         "data": [
             {
-                "key": redaction.text(key),
+                "key": redaction.key(key),
                 "kind": point.kind,
-                "unit": None if point.unit is None else redaction.text(point.unit),
+                "unit": None if point.unit is None else redaction.unit(point.unit),
                 "removed": point.removed,
             }
             for key, point in sorted(record.data.items())
