@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices import compat
+from custom_components.site_devices.const import DOMAIN
 
 
 @pytest.fixture
@@ -43,3 +44,14 @@ def test_this_release_takes_it(
     )
     assert child.via_device_id == parent.id
     assert not caplog.records
+
+
+async def test_a_removed_entity_is_told_from_one_that_never_was(hass: HomeAssistant) -> None:
+    """Without `deleted_entities` an entity that is removed while its site is not loaded comes back with the next load."""
+    registry = er.async_get(hass)
+    registry.async_remove(registry.async_get_or_create("sensor", DOMAIN, "gone").entity_id)
+    assert [compat.was_removed(registry, "sensor", name) for name in ("gone", "never")] == [True, False]
+    assert not compat.was_removed(registry, "binary_sensor", "gone")
+    del registry.deleted_entities
+    assert not compat.was_removed(registry, "sensor", "gone")
+    registry.deleted_entities = {}  # Home Assistant saves it when the test ends

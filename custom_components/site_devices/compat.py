@@ -1,4 +1,4 @@
-"""Compat: the few places where the oldest and the newest supported Home Assistant differ."""
+"""Compat: the few places where the oldest and the newest supported Home Assistant differ, or where there is no public way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.data_entry_flow import FlowHandler
 from homeassistant.helpers import service
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.entity_registry import EntityRegistry
+
+from .const import DOMAIN
 
 _VIA_DEVICE_ID_SINCE: Final = (2026, 8)  # which also deprecates `via_device`; before, it is an unknown argument
 
@@ -53,3 +56,12 @@ def target_of(hass: HomeAssistant, call: ServiceCall) -> Target:
         selection = getattr(_target, "TargetSelection", None) or _target.TargetSelectorData
         selected = _target.async_extract_referenced_entity_ids(hass, selection(call.data))
     return Target(selected.referenced_devices, selected.referenced, selected.indirectly_referenced)
+
+
+def was_removed(registry: EntityRegistry, platform: str, unique_id: str) -> bool:
+    """Tell whether an entity of ours was removed, of which Home Assistant keeps what it was for 30 days.
+
+    That an entity is not registered is not enough: a crash may have lost it before the registry was saved, and the registry
+    may be of an older backup. Should this attribute go, what the user removed while the site was not loaded comes back.
+    """
+    return (platform, DOMAIN, unique_id) in getattr(registry, "deleted_entities", ())
