@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.site_devices.budget import Budget
+from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.data import SiteData
 from custom_components.site_devices.fleet import DeviceRecord, Fleet
 
-from . import advance, heartbeat, setup_site
+from . import SITE, advance, deliver, heartbeat, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -35,3 +39,54 @@ async def test_they_are_looked_for_once_a_second_at_most_and_after_the_last_chan
     assert 2 <= len(looked) <= 3
     assert looked[0] == 49
     assert looked[-1] == 0
+
+
+@pytest.mark.parametrize("many", ["refused values", "conflicts", "refused devices"])
+async def test_what_goes_wrong_with_many_devices_is_told_once_a_second(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch, many: str
+) -> None:
+    """Each message of each device says it first: whatever is done for all of them is not done for each."""
+    entry = await setup_site(hass, options={"max_devices": 60})
+    for number in range(60):
+        await heartbeat(hass, f"gateway/{number}", f"G{number}")
+    monkeypatch.setattr(Budget, "has_room", lambda _: False)
+    await advance(hass, freezer, 1.1)
+    asked = dict.fromkeys(("conflicts", "replacements", "refused"), 0)
+
+    def counted(room: type, name: str) -> None:
+        original = getattr(room, name)
+
+        def count(*args: object) -> object:
+            asked[name] += 1
+            return original(*args)
+
+        monkeypatch.setattr(room, name, count)
+
+    counted(Fleet, "conflicts")
+    counted(Fleet, "replacements")
+    counted(SiteData, "refused")
+    created: list[str] = []
+    create = ir.async_create_issue
+
+    def create_issue(*args: object, **kwargs: object) -> None:
+        created.append(str(args[2]).partition("_")[2])
+        create(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ir, "async_create_issue", create_issue)
+    for turn in range(4):
+        for number in range(60):
+            device = {"serial_number": f"G{number}"}
+            if many == "refused values":
+                deliver(hass, f"{SITE}/gateway/{number}/input", {**device, f"x{turn}": 1})
+            elif many == "conflicts":
+                deliver(hass, f"{SITE}/gateway/{number + 1000 * (turn % 2)}/heartbeat", device)
+            else:
+                deliver(hass, f"{SITE}/gateway/{number}/heartbeat", {"serial_number": f"NEW{number}"})
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
+    key = {"refused values": "data_limit", "conflicts": "conflict", "refused devices": "device_limit"}[many]
+    assert 1 <= created.count(key) <= 2
+    assert max(asked.values()) <= 2
+    issue = ir.async_get(hass).issues[DOMAIN, f"{entry.entry_id}_{key}"]
+    assert issue.translation_placeholders
+    assert issue.translation_placeholders.get("count", "60") == "60"

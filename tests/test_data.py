@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 import json
+import logging
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,6 +25,8 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.data import MAX_DATA_POINTS, SiteData
+from custom_components.site_devices.entity import DataEntity
+from custom_components.site_devices.options import SiteOptions
 
 from . import (
     SITE,
@@ -93,6 +96,12 @@ def room(entry: MockConfigEntry) -> SiteData:
 
 def limit_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
     return ir.async_get(hass).async_get_issue(DOMAIN, f"{entry.entry_id}_data_limit")
+
+
+async def told(hass: HomeAssistant, entry: MockConfigEntry, freezer: FrozenDateTimeFactory) -> ir.IssueEntry | None:
+    """Return the issue once it was looked at, which is once a second at most."""
+    await advance(hass, freezer, 1.1)
+    return limit_issue(hass, entry)
 
 
 async def reload(hass: HomeAssistant, entry: MockConfigEntry) -> None:
@@ -324,9 +333,97 @@ async def test_many_that_are_due_at_once_are_written_in_slices(
     assert shown(hass, *keys) == ["1"] * 20
     freezer.tick(10.1)
     async_fire_time_changed_exact(hass)
-    for written in range(1, 21):  # with no time at all, one in each turn of the loop
-        assert shown(hass, *keys).count("2") == written
+    written = [shown(hass, *keys).count("2")]
+    while written[-1] < 20:
         await asyncio.sleep(0)
+        written.append(shown(hass, *keys).count("2"))
+    assert sorted(set(written)) == list(range(1, 21))  # with no time at all, one in each turn of the loop
+
+
+async def test_an_entity_waits_once_however_many_messages_come(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
+    await heartbeat(hass)
+    for value in range(50):
+        await report(hass, {"x": value, "y": value})
+    assert len(room(entry)._due) == 2
+    await advance(hass, freezer, 10.1)
+    assert room(entry)._due == []
+    for value in range(50):  # and again, once it was written
+        await report(hass, {"x": -value, "y": -value})
+    assert len(room(entry)._due) == 2
+
+
+async def test_an_entity_that_is_due_before_those_that_wait_is_written_in_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
+    await heartbeat(hass)
+    await report(hass, {"x": 0, "y": 0})
+    await report(hass, {"x": 1})
+    await advance(hass, freezer, 5)
+    await report(hass, {"y": 1})
+    await report(hass, {"y": 2})  # due in ten seconds
+    await report(hass, {"x": 2})  # in five
+    await advance(hass, freezer, 5.1)
+    assert shown(hass, "in/x", "in/y") == ["2", "1"]
+    await advance(hass, freezer, 5)
+    assert shown(hass, "in/x", "in/y") == ["2", "2"]
+
+
+@pytest.mark.parametrize("interval", [0, 10])
+async def test_an_entity_that_can_not_be_written_keeps_no_other_from_it(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    interval: int,
+) -> None:
+    await setup_site(hass, options={"data_interval": interval, "offline_after": 3600})
+    await heartbeat(hass)
+    await report(hass, {"x": 0, "y": 0})
+    write, failing = DataEntity.async_write, {"in/x"}
+
+    def sometimes(entity: DataEntity) -> None:
+        if entity.key in failing:
+            raise ValueError(entity.key)
+        write(entity)
+
+    monkeypatch.setattr(DataEntity, "async_write", sometimes)
+    for value in (1, 2, 3):
+        await report(hass, {"x": value, "y": value})
+        await advance(hass, freezer, 10.1)
+        assert shown(hass, "in/x", "in/y") == ["0", str(value)]
+    complaints = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [record.name for record in complaints] == ["custom_components.site_devices.data"]
+    assert "sensor.monstro_1_x" in complaints[0].getMessage()
+    failing.clear()
+    await report(hass, {"x": 4})
+    await advance(hass, freezer, 10.1)
+    assert shown(hass, "in/x") == ["4"]
+    caplog.clear()  # what it says was looked at
+
+
+async def test_whatever_happens_the_timer_goes_on(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the only one for all entities that wait."""
+    entry = await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
+    await heartbeat(hass)
+    for value in (0, 1, 2):
+        await report(hass, {"x": value, "y": value})
+
+    def fail(*_: object) -> None:
+        raise KeyError
+
+    freezer.tick(10.1)
+    with monkeypatch.context() as broken:
+        broken.setattr(room(entry), "_write_now", fail)
+        with pytest.raises(KeyError):
+            room(entry)._write_due()
+    await advance(hass, freezer, 0.1)
+    assert shown(hass, "in/x", "in/y").count("2") == 1
 
 
 async def test_what_waits_for_its_interval_is_not_lost_by_a_reload(hass: HomeAssistant) -> None:
@@ -497,14 +594,18 @@ async def test_a_disabled_entity_stays_so_until_it_is_enabled(hass: HomeAssistan
     assert shown(hass, "in/x") == ["3"]
 
 
-async def test_new_entities_that_the_user_wants_disabled_keep_no_value(hass: HomeAssistant) -> None:
+async def test_new_entities_that_the_user_wants_disabled_keep_no_value(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
     entry = await setup_site(hass)
     hass.config_entries.async_update_entry(entry, pref_disable_new_entities=True)
     await heartbeat(hass)
     await report(hass, {"x": 1})
     assert data_entities(hass, entry) == 1
     assert shown(hass, "in/x") == [None]
-    assert room(entry)._arriving == {}
+    for waiting in (1, 0):  # for a minute, from one look to the next
+        assert len(room(entry)._arriving) == waiting
+        await advance(hass, freezer, 60)
 
 
 async def test_an_entity_that_gets_another_id_goes_on(hass: HomeAssistant) -> None:
@@ -604,22 +705,22 @@ async def test_the_repair_neither_flickers_nor_stays(hass: HomeAssistant, freeze
     await advance(hass, freezer, 601)
     assert limit_issue(hass, entry) is raised
     await report(hass, {"x0": 2})
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
 
 
-async def test_the_repair_goes_with_what_made_room(hass: HomeAssistant) -> None:
+async def test_the_repair_goes_with_what_made_room(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
     many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
     await report(hass, many)
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
     er.async_get(hass).async_remove(entity_id(hass, "in/x0"))
     await report(hass, many)
     assert shown(hass, "in/x100") == ["100"]
-    assert limit_issue(hass, entry)  # there is no place for another one
+    assert await told(hass, entry, freezer)  # there is no place for another one
     er.async_get(hass).async_remove(entity_id(hass, "in/x1"))
     await report(hass, many)
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
 
 
 async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(
@@ -629,26 +730,22 @@ async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(
     await heartbeat(hass)
     many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
     await report(hass, many)
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
     (record,) = entry.runtime_data.fleet.records.values()
     devices, device_id = dr.async_get(hass), entry.runtime_data.pages.device_id(record)
     devices.async_update_device(device_id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await hass.async_block_till_done()
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
     devices.async_update_device(device_id, disabled_by=None)
-    await advance(hass, freezer, 1.1)
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
 
     set_options(hass, entry, data_entities=False)
-    await hass.async_block_till_done()
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
     set_options(hass, entry, data_entities=True)
     await hass.async_block_till_done()
     await report(hass, many)
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
     entry.runtime_data.async_remove(record)
-    await advance(hass, freezer, 1.1)
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
     assert not any((room(entry)._refused, room(entry)._arriving, room(entry)._entities))
 
 
@@ -659,14 +756,14 @@ async def test_hardware_that_goes_on_as_another_device_is_in_no_repair_until_it_
     await change_hardware(hass, freezer)
     many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
     await report(hass, many, serial="NEW")
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
     records = entry.runtime_data.fleet.records
     entry.runtime_data.async_replace(records["datalogger/OLD"], records["datalogger/NEW"])
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
     assert not any((room(entry)._refused, room(entry)._arriving))
     await report(hass, many, serial="NEW")
     assert data_entities(hass, entry) == MAX_DATA_POINTS
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
 
 
 async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -716,12 +813,12 @@ async def test_connectivity_of_the_devices_to_come_goes_before_data(
     values = {f"x{number}": number for number in range(20)}
     await report(hass, values)
     assert data_entities(hass, entry) == 1 + 3
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
     await heartbeat(hass, "datalogger/monstro/2", "B")  # takes the place that was kept for it
     await report(hass, values)
     await report(hass, values, address="datalogger/monstro/2", serial="B")
     assert data_entities(hass, entry) == 1 + 3
-    issue = limit_issue(hass, entry)
+    issue = await told(hass, entry, freezer)
     assert issue
     assert issue.translation_placeholders
     assert issue.translation_placeholders["count"] == "2"
@@ -739,7 +836,7 @@ async def test_connectivity_of_the_devices_to_come_goes_before_data(
     await report(hass, values)
     await report(hass, values, address="datalogger/monstro/2", serial="B")
     assert data_entities(hass, entry) == 1 + 40
-    assert limit_issue(hass, entry) is None
+    assert await told(hass, entry, freezer) is None
 
 
 async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> None:
@@ -751,12 +848,12 @@ async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> No
             f"{SITE}/datalogger/monstro/1/input",
             {"serial_number": "TEST123", **{f"{name}{number}": number for number in range(3)}},
         )
-        room(entry).async_apply_options(enabled=True, interval=0)  # it is counted anew
+        room(entry).async_apply_options(SiteOptions.of(entry))  # it is counted anew
     await settle(hass)
     assert data_entities(hass, entry) == 3
 
 
-async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant) -> None:
+async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
     await report(hass, {"x": 1})
@@ -764,7 +861,7 @@ async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant) -> No
     await hass.async_block_till_done()
     await report(hass, {"x": 1, "y": 1})
     assert data_entities(hass, entry) == 1
-    assert limit_issue(hass, entry)
+    assert await told(hass, entry, freezer)
 
 
 # Hostile data

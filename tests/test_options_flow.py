@@ -129,15 +129,13 @@ async def test_a_site_with_more_devices_than_it_now_takes(hass: HomeAssistant) -
 
 
 async def test_a_full_site(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custom_components.site_devices.options_flow.MAX_ENTITIES", 5)
+    monkeypatch.setattr("custom_components.site_devices.budget.MAX_ENTITIES", 5)
     entry = await setup_site(hass)
     assert how_full(await open_options(hass, entry))[3] == "0"
 
 
 async def test_what_they_say_still_fits_does(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same sum stands in two rooms: here, and where data entities are made."""
-    for room in ("options_flow", "data"):
-        monkeypatch.setattr(f"custom_components.site_devices.{room}.MAX_ENTITIES", 20)
+    monkeypatch.setattr("custom_components.site_devices.budget.MAX_ENTITIES", 20)
     entry = await setup_site(hass, options={"max_devices": 5})
     await heartbeat(hass)
     more = int(how_full(await open_options(hass, entry))[3])

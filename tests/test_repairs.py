@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 import re
 from typing import Any
 
@@ -18,6 +19,7 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
 
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.fleet import DeviceRecord
@@ -72,6 +74,7 @@ async def test_a_conflict_names_the_serial_and_its_addresses(
     assert issue.translation_placeholders == {
         "site": "sito_001",
         "site_plain": "sito_001",
+        "count": "1",
         "devices": "TEST123 (monstro/1, monstro/7)",
     }
 
@@ -219,6 +222,44 @@ async def test_no_more_than_the_most_can_be_allowed(hass: HomeAssistant, monkeyp
     assert flow["menu_options"] == ["ignore"]
 
 
+def fill(hass: HomeAssistant, entry: MockConfigEntry, entities: int) -> None:
+    """Let the entry have so many enabled entities."""
+    registry = er.async_get(hass)
+    for number in range(entities - len([known for known in registry.entities.values() if not known.disabled_by])):
+        registry.async_get_or_create("sensor", DOMAIN, f"{SITE}/data/{number}", config_entry=entry)
+
+
+@pytest.mark.parametrize(("free", "most"), [(1, 2), (5, 6), (0, None)])
+async def test_no_more_than_fit_can_be_allowed(hass: HomeAssistant, free: int, most: int | None) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    fill(hass, entry, 9950 - free)
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    assert flow["menu_options"] == (["raise", "ignore"] if most else ["ignore"])
+    if most is None:
+        return
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "raise"})
+    assert flow["data_schema"]({}) == {"max_devices": 2}
+    assert flow["data_schema"]({"max_devices": most}) == {"max_devices": most}
+    with pytest.raises(vol.Invalid):
+        flow["data_schema"]({"max_devices": most + 1})
+    await manager.async_configure(flow["flow_id"], {"max_devices": most})
+    for number in range(most - 1):
+        await heartbeat(hass, f"gateway/{number}", f"G{number}")
+        assert connectivity(hass, f"gateway/G{number}") == "on"
+
+
+async def test_the_room_may_be_gone_when_the_number_is_asked_for(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass)
+    await heartbeat(hass, "gateway/1", "GATE")
+    manager, flow = await open_fix(hass, entry, "device_limit")
+    fill(hass, entry, 9950)
+    flow = await manager.async_configure(flow["flow_id"], {"next_step_id": "raise"})
+    assert flow["menu_options"] == ["ignore"]
+
+
 async def test_the_devices_may_be_gone_when_the_number_is_asked_for(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
@@ -276,17 +317,18 @@ async def test_more_data_than_entities_allow(hass: HomeAssistant) -> None:
     }
 
 
-async def test_it_goes_when_no_data_is_wanted_any_more(hass: HomeAssistant) -> None:
+async def test_it_goes_when_no_data_is_wanted_any_more(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
     await too_much_data(hass)
     hass.config_entries.async_update_entry(entry, options={"data_entities": False})
-    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
     assert not issues(hass, entry)
 
     hass.config_entries.async_update_entry(entry, options={"data_entities": True})
-    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
     await too_much_data(hass)
+    await advance(hass, freezer, 1.1)
     assert "data_limit" in issues(hass, entry)
 
 
@@ -297,7 +339,7 @@ async def test_it_is_not_about_muted_devices(hass: HomeAssistant, freezer: Froze
     pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     page = next(page for page in pages if page.serial_number == "TEST123")
     dr.async_get(hass).async_update_device(page.id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
     assert not issues(hass, entry)
     dr.async_get(hass).async_update_device(page.id, disabled_by=None)
     await advance(hass, freezer, 1.1)
@@ -333,6 +375,67 @@ async def test_twenty_devices_are_named(hass: HomeAssistant, number: int, more: 
     said = issues(hass, entry)["data_limit"].translation_placeholders or {}
     assert said["count"] == str(number)
     assert said["devices"] == ", ".join(f"Gateway {each} (G{each})" for each in range(20)) + more
+
+
+# Stored devices that could not be used
+
+
+async def test_that_the_store_was_lost_is_told_until_the_user_ignores_it(
+    hass: HomeAssistant, hass_storage: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hass.config.config_dir = str(tmp_path)
+    entry = await setup_site(hass)
+    key, issue_id = f"{DOMAIN}.{entry.entry_id}", f"{entry.entry_id}_store_lost"
+    file = tmp_path / ".storage" / key  # what is read and written is mocked, this is there to be put aside
+
+    async def restart(*, damaged: bool = False) -> ir.IssueEntry | None:
+        await hass.config_entries.async_unload(entry.entry_id)
+        if damaged:
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+            hass_storage[key]["data"] = {}
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done()
+        return ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+
+    assert await restart() is None
+    told = await restart(damaged=True)
+    assert told
+    assert told.to_json()["translation_placeholders"] == told.translation_placeholders  # kept over a restart
+    assert await restart() is told
+    ir.async_ignore_issue(hass, DOMAIN, issue_id, True)
+    ignored = await restart()
+    assert ignored
+    assert ignored.dismissed_version
+    later = await restart(damaged=True)
+    assert later
+    assert later.dismissed_version is None  # it is another loss
+    assert later.translation_placeholders != told.translation_placeholders
+    for language in ("en", "it"):
+        texts = await async_get_translations(hass, language, "issues", {DOMAIN})
+        named = {
+            name for path, text in texts.items() if ".store_lost." in path for name in re.findall(r"{(\w+)}", text)
+        }
+        assert named == (later.translation_placeholders or {}).keys()
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None
+    caplog.clear()  # the losses are logged, with where the files are
+
+
+@pytest.mark.parametrize("kind", ["conflicts", "data_limit", "no_connectivity"])
+def test_of_thousands_only_the_texts_of_twenty_are_made(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    escaped: list[str] = []
+
+    def count(text: str) -> str:
+        escaped.append(text)
+        return text
+
+    monkeypatch.setattr("custom_components.site_devices.issues.escape", count)
+    records = [DeviceRecord(key=f"gateway/G{each}", address=str(each), created=0.0) for each in range(9900)]
+    getattr(SiteIssues(hass, "entry", SITE, lambda _: None), f"async_set_{kind}")(records)
+    assert len(escaped) <= 41
 
 
 # Replaced hardware
@@ -612,6 +715,26 @@ async def data_without_entities(hass: HomeAssistant, freezer: FrozenDateTimeFact
     return entry
 
 
+async def entities_without_end(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass, options={"max_devices": 9900})
+    await heartbeat(hass, serial="NEW")
+    fill(hass, entry, 9950)
+    await advance(hass, freezer, 60)
+    await heartbeat(hass, serial="NEW")
+    await heartbeat(hass, "gateway/1", "GATE")
+    return entry
+
+
+async def connectivity_refused(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> MockConfigEntry:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    er.async_get(hass).async_remove("binary_sensor.monstro_1_connectivity")
+    for _ in range(2):
+        await advance(hass, freezer, 60)
+    await advance(hass, freezer, 1.1)
+    return entry
+
+
 async def as_before(hass: HomeAssistant, cause: object) -> None:
     """Let the devices go on as they did."""
     if cause is nothing_heard:
@@ -621,16 +744,17 @@ async def as_before(hass: HomeAssistant, cause: object) -> None:
         await heartbeat(hass, "datalogger/monstro/7")
         return
     await heartbeat(hass, serial="NEW")
-    if cause is too_many_devices:
+    if cause in (too_many_devices, entities_without_end):
         await heartbeat(hass, "gateway/1", "GATE")
     if cause is data_without_entities:
         await too_much_data(hass, "NEW")
 
 
 CAUSES = [nothing_heard, too_many_devices, one_serial_twice, data_without_entities, replaced_hardware]
+CAUSES += [entities_without_end]
 
 
-@pytest.mark.parametrize("cause", CAUSES)
+@pytest.mark.parametrize("cause", [*CAUSES, connectivity_refused])
 async def test_all_that_its_texts_name_is_given(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, cause: Any
 ) -> None:

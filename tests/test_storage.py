@@ -177,7 +177,6 @@ async def test_what_is_not_ours_is_kept_aside_and_told(
     assert connectivity(hass, "gateway/NEW") == "on"
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert [device["key"] for device in hass_storage[KEY]["data"]["devices"]] == ["gateway/NEW"]
-    assert (DOMAIN, "entry_store_lost") not in ir.async_get(hass).issues
 
 
 @pytest.mark.parametrize("raised", [PermissionError("no"), HomeAssistantError("no")])

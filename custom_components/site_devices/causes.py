@@ -54,7 +54,7 @@ class Causes:
     def async_device_refused(self) -> None:
         """Take in that a device found no place, of which the user hears at once."""
         self._refused_at = self._loop.time()
-        self._issues.async_set_device_limit(self._fleet.max_devices)
+        self._tell_full(self._refused_at)
 
     @callback
     def async_device_accepted(self) -> None:
@@ -69,16 +69,25 @@ class Causes:
     @callback
     def _look_now(self) -> None:
         now = self._loop.time()
-        fleet = self._fleet
-        self._issues.async_set_conflicts([record for record in fleet.conflicts() if not record.muted])
-        self._issues.async_set_replacements(fleet.replacements(now))
-        self._data.async_tell_refused()
+        budget = self._data.budget
+        budget.async_refresh()
+        self._issues.async_set_conflicts([record for record in self._fleet.conflicts() if not record.muted])
+        self._issues.async_set_replacements(self._fleet.replacements(now))
+        self._issues.async_set_data_limit(self._data.refused())
+        self._issues.async_set_no_connectivity(budget.without_connectivity())
         since = self._listening_since
         self._issues.async_set_silent(not self._messages() and since is not None and now - since >= _HEARD_NOTHING)
+        self._tell_full(now)
+
+    def _tell_full(self, now: float) -> None:
+        """Tell that devices find no place: because of the option, or because entities have taken up the room."""
+        fleet, known = self._fleet, len(self._fleet.records)
         full = (
             self._refused_at is not None
             and now - self._refused_at < _REFUSED_RECENTLY
             and fleet.accept_new
-            and len(fleet.records) >= fleet.max_devices
+            and known >= fleet.max_devices
         )
-        self._issues.async_set_device_limit(fleet.max_devices if full else None)
+        more_fit = self._data.budget.fitting > known
+        self._issues.async_set_device_limit(fleet.max_devices if full and more_fit else None)
+        self._issues.async_set_entity_limit(full and not more_fit)

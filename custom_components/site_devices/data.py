@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import count
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.const import Platform
@@ -17,20 +18,23 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .arrivals import Arrival
+from .budget import Budget
+from .compat import was_removed
 from .const import DOMAIN
 from .fleet import DeviceRecord, Fleet
 from .ids import entity_unique_id
-from .issues import SiteIssues
+from .options import SiteOptions
 from .protocol import Channel
 from .readings import DataPoint, Kind, Leaf, is_diagnostic, leaves, makes_entity
-from .slices import SLICE
+from .slices import SLICE, in_slices
 
 if TYPE_CHECKING:
     from .entity import DataEntity
 
+_LOGGER = logging.getLogger(__name__)
+
 MAX_DATA_POINTS: Final = 100  # a device
-MAX_ENTITIES: Final = 9_900  # of a config entry; Home Assistant refuses more than 10,000 enabled ones
-_ROOM_COUNTED_EVERY: Final = 60  # seconds, while there is none
+_WAITS_FOR: Final = 60  # seconds in which Home Assistant has added an entity, unless it is disabled or was refused
 _REFUSED_FOR: Final = 600  # seconds without a refused leaf, after which a device that got no room no longer wants it
 
 
@@ -43,54 +47,69 @@ class SiteData:
         entry_id: str,
         site_code: str,
         fleet: Fleet,
-        issues: SiteIssues,
         *,
         on_new: Callable[[Arrival], None],
         on_learned: Callable[[], None],
+        on_refused: Callable[[], None],
     ) -> None:
-        """Have no entities yet; `on_new` takes new data points, `on_learned` hears that there is something to save."""
+        """Have no entities yet.
+
+        `on_new` takes new data points, `on_learned` hears that there is something to save, and `on_refused` that other
+        devices than before send data that has no entity.
+        """
         self.enabled = True
-        self._interval = 0.0
+        self._interval = 0
         self._loop = hass.loop
         self._registry = er.async_get(hass)
-        self._entry_id = entry_id
         self._site_code = site_code
         self._fleet = fleet
-        self._issues = issues
         self._on_new = on_new
         self._on_learned = on_learned
+        self._on_refused = on_refused
         self._entities: dict[DeviceRecord, dict[str, DataEntity]] = {}
-        # the last value, until the entity is there to take it
-        self._arriving: dict[tuple[DeviceRecord, str], Leaf] = {}
-        self._room = 0
-        self._room_counted: float | None = None
-        self._refused: dict[tuple[DeviceRecord, Channel], float] = {}  # when a leaf last found no place
+        # the last value, until the entity is there to take it, and since when it waits; the oldest first
+        self._arriving: dict[tuple[DeviceRecord, str], tuple[Leaf, float]] = {}
+        self.budget = Budget(hass, entry_id, site_code, fleet, self._arriving)
+        self._refused: dict[DeviceRecord, dict[Channel, float]] = {}  # when a leaf last found no place
         self._due: list[tuple[float, int, DataEntity]] = []  # a heap of entities that must wait with their write
         self._order = count()
-        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._write_failed = False
 
     @callback
-    def async_apply_options(self, *, enabled: bool, interval: float) -> None:
+    def async_apply_options(self, options: SiteOptions) -> None:
         """Make and update entities from now on, or leave them as they are; write each once an interval at most."""
-        self.enabled = enabled
-        self._interval = interval
-        self._count_room_anew()
-        if not enabled:
+        self.enabled = options.data_entities
+        self._interval = interval = options.data_interval
+        self.budget.async_set_max_devices(options.max_devices)
+        if not self.enabled:
             self._refused.clear()
-        self.async_tell_refused()
         self._due = [(entity.written + interval, order, entity) for _, order, entity in self._due]
         heapify(self._due)
         self._arm()
 
-    @callback
-    def async_start(self) -> None:
+    async def async_start(self) -> None:
         """Notice what the user removed while the site was not loaded, or was disabled: no entity has told of that."""
-        for record in self._fleet.records.values():
+        async for record in in_slices(self._fleet.records.values()):
             for key, point in record.data.items():
                 platform = Platform.BINARY_SENSOR if point.kind is Kind.BOOLEAN else Platform.SENSOR
-                ids = (platform, DOMAIN, entity_unique_id(self._site_code, record, key))
-                if ids in self._registry.deleted_entities and not self._registry.async_get_entity_id(*ids):
+                unique_id = entity_unique_id(self._site_code, record, key)
+                if self._registry.async_get_entity_id(platform, DOMAIN, unique_id) is None and was_removed(
+                    self._registry, platform, unique_id
+                ):
                     record.data[key] = point._replace(removed=True)
+        self.budget.async_start()
+
+    @callback
+    def async_minute_over(self) -> None:
+        """Drop values whose entity was not added: it is disabled, or Home Assistant refused it."""
+        before = self._loop.time() - _WAITS_FOR
+        while self._arriving:
+            key, (_, since) = next(iter(self._arriving.items()))
+            if since > before:
+                break
+            del self._arriving[key]
+        self.budget.async_minute_over()
 
     @callback
     def async_stop(self) -> None:
@@ -104,18 +123,13 @@ class SiteData:
         entities = self._entities.setdefault(entity.record, {})
         entities[entity.key] = entity
         if first := self._arriving.pop((entity.record, entity.key), None):
-            entity.take(first)
+            entity.take(first[0])
         return lambda: self._detach(entity)
-
-    @callback
-    def async_not_added(self, entity: DataEntity) -> None:
-        """Keep no value for an entity that Home Assistant did not add, since it is disabled."""
-        self._arriving.pop((entity.record, entity.key), None)
 
     @callback
     def async_removed(self, record: DeviceRecord, key: str) -> None:
         """Remember that the user removed an entity: it does not come back, and its place is free."""
-        self._count_room_anew()
+        self.budget.async_freed()
         if point := record.data.get(key):  # else the device was deleted
             record.data[key] = point._replace(removed=True)
             self._on_learned()
@@ -127,15 +141,12 @@ class SiteData:
         for key in record.data:
             self._arriving.pop((record, key), None)
         record.data.clear()
-        for channel in Channel:
-            self._refused.pop((record, channel), None)
-        self._count_room_anew()
+        self._refused.pop(record, None)
+        self.budget.async_freed()
 
-    @callback
-    def async_tell_refused(self) -> None:
-        """Tell the user which devices send data that has no entity, as far as they are not muted."""
-        records = {record for record, _ in self._refused if not record.muted}
-        self._issues.async_set_data_limit(sorted(records, key=lambda record: record.key))
+    def refused(self) -> list[DeviceRecord]:
+        """Return the devices that send data that has no entity, without the muted ones."""
+        return [record for record in self._refused if not record.muted]
 
     @callback
     def async_take(self, record: DeviceRecord, channel: Channel, data: Mapping[str, Any]) -> None:
@@ -149,11 +160,11 @@ class SiteData:
             if entity is not None:
                 if entity.take(leaf):
                     self._write(entity)
-            elif (record, key) in self._arriving:
-                self._arriving[record, key] = leaf
+            elif waiting := self._arriving.get((record, key)):
+                self._arriving[record, key] = (leaf, waiting[1])
             elif key not in record.data and makes_entity(key, leaf):
                 new[key] = leaf
-        if new or (record, channel) in self._refused:
+        if new or channel in self._refused.get(record, ()):
             self._make(record, channel, new)
 
     def learn_unit(self, record: DeviceRecord, key: str, unit: str) -> None:
@@ -174,8 +185,8 @@ class SiteData:
             assert leaf.kind
             record.data[key] = DataPoint(leaf.kind, leaf.unit)
             if not is_diagnostic(key):
-                self._room -= 1
-                self._arriving[record, key] = leaf
+                self.budget.take()
+                self._arriving[record, key] = (leaf, self._loop.time())
             self._on_new(Arrival(record, key))
         if made:
             self._on_learned()
@@ -184,33 +195,21 @@ class SiteData:
     def _note_refused(self, record: DeviceRecord, channel: Channel, *, refused: bool, full: bool) -> None:
         """Keep what the user is told up to date: a message in which nothing is refused does not yet mean that there is room."""
         now = self._loop.time()
-        since = self._refused.get((record, channel))
+        channels = self._refused.get(record, {})
+        before = channel in channels
         if refused:
-            self._refused[record, channel] = now
-        elif since is not None and (now - since >= _REFUSED_FOR or (not full and self._has_room(channel))):
-            del self._refused[record, channel]
-        if refused != (since is not None):
-            self.async_tell_refused()
+            channels[channel] = now
+            self._refused[record] = channels
+        elif before and (now - channels[channel] >= _REFUSED_FOR or (not full and self._has_room(channel))):
+            del channels[channel]
+            if not channels:
+                del self._refused[record]
+        if refused != before:
+            self._on_refused()
 
     def _has_room(self, channel: Channel) -> bool:
-        """Tell whether there is a place for one more enabled entity: connectivity of all devices to come goes first.
-
-        A new device takes an entity and leaves one device fewer to come, so only data uses room up. Where there is none it
-        is counted again after a while: the user may have made some. What comes with a heartbeat is disabled at first.
-        """
-        if channel is Channel.HEARTBEAT:
-            return True
-        now = self._loop.time()
-        if self._room <= 0 and (self._room_counted is None or now - self._room_counted >= _ROOM_COUNTED_EVERY):
-            self._room_counted = now
-            enabled = count_enabled(self._registry, self._entry_id)
-            to_come = max(0, self._fleet.max_devices - len(self._fleet.records))
-            self._room = MAX_ENTITIES - enabled - to_come - len(self._arriving)
-        return self._room > 0
-
-    def _count_room_anew(self) -> None:
-        self._room = 0
-        self._room_counted = None
+        """Tell whether one more entity fits. What comes with a heartbeat is disabled at first and needs no room."""
+        return channel is Channel.HEARTBEAT or self.budget.has_room()
 
     # Writing
 
@@ -233,7 +232,14 @@ class SiteData:
     def _write_now(self, entity: DataEntity, now: float) -> None:
         entity.waits = False
         entity.written = now
-        entity.async_write()
+        try:
+            entity.async_write()
+        except Exception:  # of one entity, which must not keep the others from being written
+            if not self._write_failed:
+                self._write_failed = True
+                _LOGGER.exception(
+                    "%s: %s can't be shown; further ones are not logged", self._site_code, entity.entity_id
+                )
 
     def _arm(self) -> None:
         if self._timer:
@@ -241,20 +247,16 @@ class SiteData:
         self._timer = self._loop.call_at(self._due[0][0], self._write_due) if self._due else None
 
     def _write_due(self) -> None:
+        """Write what is due, for no longer than a slice; the rest in the next turn of the loop."""
         now = self._loop.time()
         slice_end = now + SLICE
-        while self._due and self._due[0][0] <= now:
-            _, _, entity = heappop(self._due)
-            if entity.waits:
-                self._write_now(entity, now)
-                now = self._loop.time()
-            if now >= slice_end:
-                self._timer = self._loop.call_soon(self._write_due)
-                return
-        self._arm()
-
-
-@callback
-def count_enabled(registry: er.EntityRegistry, entry_id: str) -> int:
-    """Count the entities of a config entry that the user has not disabled, as Home Assistant does for its limit."""
-    return sum(entry.disabled_by is None for entry in er.async_entries_for_config_entry(registry, entry_id))
+        try:
+            while self._due and self._due[0][0] <= now:
+                _, _, entity = heappop(self._due)
+                if entity.waits:
+                    self._write_now(entity, now)
+                    now = self._loop.time()
+                if now >= slice_end:
+                    break
+        finally:
+            self._arm()

@@ -12,7 +12,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
-from .data import count_enabled
+from .budget import count_enabled
 from .fleet import DeviceRecord
 from .options import SiteOptions
 from .protocol import clock_drift

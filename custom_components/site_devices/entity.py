@@ -117,12 +117,6 @@ class DataEntity(DeviceEntity):
             await self._restore()
         self.async_on_remove(self.site.data.async_attach(self))
 
-    @callback
-    def add_to_platform_abort(self) -> None:
-        """Take nothing when Home Assistant does not add the entity, since it is disabled."""
-        self.site.data.async_not_added(self)
-        super().add_to_platform_abort()
-
     async def async_removed_from_registry(self) -> None:
         """Stay away when the user has removed the entity."""
         self.site.data.async_removed(self.record, self.key)

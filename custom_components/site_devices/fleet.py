@@ -348,6 +348,8 @@ class Fleet:
         """Return pairs of an offline device and a younger one that has been at its address for two deadlines."""
         pairs = []
         for keys in self._places.values():
+            if len(keys) == 1:
+                continue
             *others, owner = (self.records[key] for key in keys)
             if (
                 owner.online

@@ -9,6 +9,11 @@ def encode(text: str) -> str:
     return text.replace("%", "%25").replace("/", "%2F")
 
 
+def decode(level: str) -> str:
+    """Return the text that became such a level."""
+    return level.replace("%2F", "/").replace("%25", "%")
+
+
 def device_path(site_code: str, record: DeviceRecord) -> str:
     """Return `{site}/{category}/{serial}`."""
     return f"{site_code}/{record.category}/{encode(record.serial)}"

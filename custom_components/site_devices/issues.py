@@ -19,6 +19,8 @@ from .markdown import escape
 CONFLICT: Final = "conflict"
 DATA_LIMIT: Final = "data_limit"
 DEVICE_LIMIT: Final = "device_limit"
+ENTITY_LIMIT: Final = "entity_limit"
+NO_CONNECTIVITY: Final = "no_connectivity"
 REPLACED: Final = "replaced"
 SILENT_SITE: Final = "silent_site"
 STORE_LOST: Final = "store_lost"
@@ -43,19 +45,29 @@ class SiteIssues:
     @callback
     def async_set_conflicts(self, records: Sequence[DeviceRecord]) -> None:
         """Tell of serials that are alive at two addresses, or (none) that there are none."""
-        texts = [f"{escape(record.serial)} ({', '.join(map(escape, record.rivals or ()))})" for record in records]
-        self._set(CONFLICT, {"devices": _some(texts)} if records else None)
+        self._set_devices(
+            CONFLICT, records, lambda device: f"{escape(device.serial)} ({', '.join(map(escape, device.rivals or ()))})"
+        )
 
     @callback
     def async_set_data_limit(self, records: Sequence[DeviceRecord]) -> None:
         """Tell that some data of these devices has no entity, or (none) that all has."""
-        texts = [f"{escape(record.label)} ({escape(record.serial)})" for record in records]
-        self._set(DATA_LIMIT, {"count": str(len(records)), "devices": _some(texts)} if records else None)
+        self._set_devices(DATA_LIMIT, records, _named)
+
+    @callback
+    def async_set_no_connectivity(self, records: Sequence[DeviceRecord]) -> None:
+        """Tell that Home Assistant refused the connectivity of these devices, or (none) that all have it."""
+        self._set_devices(NO_CONNECTIVITY, records, _named)
 
     @callback
     def async_set_device_limit(self, max_devices: int | None) -> None:
         """Tell that there are more devices than the site takes, or (None) that there are not."""
         self._set(DEVICE_LIMIT, None if max_devices is None else {"max_devices": str(max_devices)}, fixable=True)
+
+    @callback
+    def async_set_entity_limit(self, full: bool) -> None:
+        """Tell that entities leave no room for more devices, or that there is some."""
+        self._set(ENTITY_LIMIT, {} if full else None)
 
     @callback
     def async_set_silent(self, silent: bool) -> None:
@@ -64,12 +76,16 @@ class SiteIssues:
 
     @callback
     def async_set_store_lost(self, file: str | None) -> None:
-        """Tell that the stored devices could not be used and are kept in a file, or (None) that they could."""
-        names: dict[str, str] | None = None
-        if file is not None:
-            name = Path(file).name
-            names = {"folder": escape(str(Path(file).parent)), "ending": escape(name[name.index(".corrupt.") :])}
-        self._set(STORE_LOST, names)
+        """Tell that the stored devices could not be used and are kept in a file.
+
+        That stays until the user ignores it, over restarts as well; a later loss is told again.
+        """
+        if file is None:
+            return
+        ir.async_delete_issue(self._hass, DOMAIN, self._id(STORE_LOST))
+        name = Path(file).name
+        names = {"folder": escape(str(Path(file).parent)), "ending": escape(name[name.index(".corrupt.") :])}
+        self._create(STORE_LOST, names, persistent=True)
 
     @callback
     def async_set_replacements(self, pairs: Sequence[tuple[DeviceRecord, DeviceRecord]]) -> None:
@@ -107,14 +123,16 @@ class SiteIssues:
         issue = ir.async_get(self._hass).async_get_issue(DOMAIN, self._id(key))
         return issue is not None and issue.dismissed_version is not None
 
+    def _set_devices(self, key: str, records: Sequence[DeviceRecord], name: Callable[[DeviceRecord], str]) -> None:
+        """Raise an issue about devices, of which some are named, or (none) take it back."""
+        some = ", ".join(map(name, records[:_DEVICES_NAMED])) + (" …" if len(records) > _DEVICES_NAMED else "")
+        self._set(key, {"count": str(len(records)), "devices": some} if records else None)
+
     def _set(
         self,
         key: str,
         placeholders: dict[str, str] | None,
-        *,
-        translation_key: str | None = None,
-        fixable: bool = False,
-        data: dict[str, Any] | None = None,
+        **how: Any,
     ) -> None:
         if self._raised.get(key) == placeholders:
             return
@@ -123,12 +141,25 @@ class SiteIssues:
             ir.async_delete_issue(self._hass, DOMAIN, self._id(key))
             return
         self._raised[key] = placeholders
+        self._create(key, placeholders, **how)
+
+    def _create(
+        self,
+        key: str,
+        placeholders: dict[str, str],
+        *,
+        translation_key: str | None = None,
+        fixable: bool = False,
+        persistent: bool = False,
+        data: dict[str, Any] | None = None,
+    ) -> None:
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._id(key),
             data={"entry_id": self._entry_id, **(data or {})},
             is_fixable=fixable,
+            is_persistent=persistent,
             severity=ir.IssueSeverity.WARNING,
             translation_key=translation_key or key,
             # `…_plain` is for titles, where no Markdown is
@@ -151,5 +182,5 @@ def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
             ir.async_delete_issue(hass, domain, issue_id)
 
 
-def _some(texts: Sequence[str]) -> str:
-    return ", ".join(texts[:_DEVICES_NAMED]) + (" …" if len(texts) > _DEVICES_NAMED else "")
+def _named(record: DeviceRecord) -> str:
+    return f"{escape(record.label)} ({escape(record.serial)})"

@@ -16,8 +16,8 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
+from .budget import count_enabled, data_fitting, devices_fitting
 from .const import CONF_SITE_CODE
-from .data import MAX_ENTITIES, count_enabled
 from .ids import site_identifier
 from .options import ADD, DATA_INTERVAL, IGNORE, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
 
@@ -52,12 +52,11 @@ class SiteDevicesOptionsFlow(OptionsFlow):
         site = site_identifier(entry.data[CONF_SITE_CODE])
         devices = sum(site not in page.identifiers for page in pages)
         enabled = count_enabled(er.async_get(self.hass), entry.entry_id)
-        more_devices = max(0, max_devices - devices)
         return {
             "devices": str(devices),
-            "more_devices": str(more_devices),
+            "more_devices": str(max(0, min(max_devices - devices, devices_fitting(enabled)))),
             "entities": str(enabled),
-            "more_entities": str(max(0, MAX_ENTITIES - enabled - more_devices)),
+            "more_entities": str(max(0, data_fitting(enabled, devices, max_devices))),
         }
 
 

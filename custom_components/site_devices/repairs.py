@@ -78,20 +78,20 @@ class DeviceLimitFlow(_SiteFlow):
         """Ask which."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
-        most = len(entry.runtime_data.fleet.records) >= MAX_DEVICES[1]
-        choices = ["ignore"] if most else ["raise", "ignore"]
+        choices = ["raise", "ignore"] if _most(entry) > len(entry.runtime_data.fleet.records) else ["ignore"]
         return self.async_show_menu(step_id="init", menu_options=choices, description_placeholders=self._placeholders())
 
     async def async_step_raise(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Take a new number."""
+        """Take a new number, no higher than what fits."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         if user_input is not None:
             return self._set(entry, max_devices=int(user_input["max_devices"]))
-        known = len(entry.runtime_data.fleet.records)
-        number = NumberSelector(NumberSelectorConfig(min=known + 1, max=MAX_DEVICES[1], mode=NumberSelectorMode.BOX))
-        suggested = min(2 * known or 1, MAX_DEVICES[1])
-        schema = vol.Schema({vol.Required("max_devices", default=suggested): number})
+        known, most = len(entry.runtime_data.fleet.records), _most(entry)
+        if most <= known:  # since the dialog was opened
+            return await self.async_step_init()
+        number = NumberSelector(NumberSelectorConfig(min=known + 1, max=most, mode=NumberSelectorMode.BOX))
+        schema = vol.Schema({vol.Required("max_devices", default=min(2 * known or 1, most)): number})
         return self.async_show_form(step_id="raise", data_schema=schema, description_placeholders=self._placeholders())
 
     async def async_step_ignore(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
@@ -103,3 +103,10 @@ class DeviceLimitFlow(_SiteFlow):
     def _set(self, entry: SiteDevicesConfigEntry, **options: Any) -> RepairsFlowResult:
         self.hass.config_entries.async_update_entry(entry, options={**entry.options, **options})
         return self.async_create_entry(data={})
+
+
+def _most(entry: SiteDevicesConfigEntry) -> int:
+    """Return how many devices the site can have at present."""
+    budget = entry.runtime_data.data.budget
+    budget.async_count()
+    return min(budget.fitting, MAX_DEVICES[1])

@@ -76,11 +76,11 @@ class Site:
             entry.entry_id,
             self.code,
             self.fleet,
-            self.issues,
             on_new=self.arrivals.async_add,
             on_learned=self._save,
+            on_refused=self._data_refused,
         )
-        self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
+        self.data.async_apply_options(options)
         self._causes = Causes(hass, self.fleet, self.data, self.issues, lambda: self.messages)
         self._echo = Echo(hass, entry, self._echo_received)
         self.line = Line()
@@ -113,7 +113,7 @@ class Site:
         """
         self.issues.async_set_store_lost(await self._store.async_load(self.fleet))
         self._accept_new()
-        self.data.async_start()
+        await self.data.async_start()
         self._unsubscribe.append(self.pages.async_start())
         self.summary.async_start()
         texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
@@ -162,11 +162,10 @@ class Site:
     def async_apply_options(self) -> None:
         """Apply the entry's options in place."""
         options = SiteOptions.of(self._entry)
-        self.fleet.max_devices = options.max_devices
         self._accept_new()
         self.fleet.set_site_offline_after(options.offline_after)
         self._deadlines.async_arm()
-        self.data.async_apply_options(enabled=options.data_entities, interval=options.data_interval)
+        self.data.async_apply_options(options)
         self._causes.async_look()
 
     # What entities ask and hear
@@ -305,6 +304,10 @@ class Site:
         self.events.async_review(self.fleet.records.values(), self.fleet.offline_after)
         self._causes.async_look()
 
+    @callback
+    def _data_refused(self) -> None:
+        self._causes.async_look()
+
     # What goes out
 
     def _apply(self, changes: Sequence[Change]) -> None:
@@ -347,6 +350,7 @@ class Site:
     def _minute_over(self, _now: datetime) -> None:
         self.log.minute_over()
         self.pages.async_minute_over()
+        self.data.async_minute_over()
         self._causes.async_look()
         self._minutes_unsaved += 1
         if self._minutes_unsaved == _MINUTES_UNSAVED:
