@@ -23,7 +23,7 @@ _CONNECTIVITY: Final = "/connectivity"
 
 
 class Budget:
-    """The places of one site. Counting visits every entity of the site: once a minute, and after what frees places."""
+    """The places of one site. Counting visits all its entities: once a minute, and once a second at most when asked."""
 
     def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, waiting: Sized) -> None:
         """Count nothing yet; `waiting` are the data entities that are not registered yet."""
@@ -57,14 +57,8 @@ class Budget:
 
     @callback
     def async_freed(self) -> None:
-        """Count again when it is needed: an entity or a device was removed."""
+        """Count again before data is refused: an entity or a device was removed."""
         self._stale = True
-
-    @callback
-    def async_refresh(self) -> None:
-        """Count again if something was removed since the last time."""
-        if self._stale:
-            self.async_count()
 
     @callback
     def async_minute_over(self) -> None:
@@ -81,16 +75,14 @@ class Budget:
     @callback
     def async_count(self) -> set[str]:
         """Count what there is, and tell the fleet; return the keys of the devices whose connectivity is not registered."""
-        enabled = 0
-        registered = set()
-        for entry in er.async_entries_for_config_entry(self._registry, self._entry_id):
-            enabled += entry.disabled_by is None
-            unique_id = entry.unique_id
-            if unique_id.endswith(_CONNECTIVITY) and unique_id.count("/") == 3:
-                registered.add(decode(unique_id[self._below : -len(_CONNECTIVITY)]))
+        entries = er.async_entries_for_config_entry(self._registry, self._entry_id)
+        ids = [entry.unique_id for entry in entries if entry.unique_id.endswith(_CONNECTIVITY)]
+        paths = (unique_id[self._below : -len(_CONNECTIVITY)] for unique_id in ids)
+        # the site has one of that name too, and data may
+        registered = {decode(path) for path in paths if path.count("/") == 1}
         records = self._fleet.records
         missing = records.keys() - registered
-        taken = enabled + len(missing) + len(self._waiting)
+        taken = _enabled(entries) + len(missing) + len(self._waiting)
         # a device whose page outlived its record, when the store was lost, comes back without needing a place
         known = len(records.keys() | registered)
         self.fitting = known + devices_fitting(taken)
@@ -114,7 +106,11 @@ class Budget:
 @callback
 def count_enabled(registry: er.EntityRegistry, entry_id: str) -> int:
     """Count the entities of a config entry that the user has not disabled, as Home Assistant does for its limit."""
-    return sum(entry.disabled_by is None for entry in er.async_entries_for_config_entry(registry, entry_id))
+    return _enabled(er.async_entries_for_config_entry(registry, entry_id))
+
+
+def _enabled(entries: list[er.RegistryEntry]) -> int:
+    return sum(entry.disabled_by is None for entry in entries)
 
 
 def devices_fitting(enabled: int) -> int:

@@ -69,12 +69,10 @@ class Causes:
     @callback
     def _look_now(self) -> None:
         now = self._loop.time()
-        budget = self._data.budget
-        budget.async_refresh()
         self._issues.async_set_conflicts([record for record in self._fleet.conflicts() if not record.muted])
         self._issues.async_set_replacements(self._fleet.replacements(now))
         self._issues.async_set_data_limit(self._data.refused())
-        self._issues.async_set_no_connectivity(budget.without_connectivity())
+        self._issues.async_set_no_connectivity(self._data.budget.without_connectivity())
         since = self._listening_since
         self._issues.async_set_silent(not self._messages() and since is not None and now - since >= _HEARD_NOTHING)
         self._tell_full(now)
