@@ -134,6 +134,19 @@ async def test_what_is_told_to_whom_finds_no_place(
     assert limits == ({which} if which else set())
 
 
+async def test_an_entity_that_is_removed_makes_room_a_second_later(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await full_of_data(hass)
+    registry = er.async_get(hass)
+    registry.async_remove("sensor.gateway_0_x0")
+    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
+    await values(hass, 60)
+    await settle(hass)
+    assert len(er.async_entries_for_config_entry(registry, entry.entry_id)) == DATA + 1
+
+
 async def test_devices_and_data_on_their_way_have_taken_their_places(hass: HomeAssistant) -> None:
     entry = await setup_site(hass, options={"max_devices": 1000, "offline_after": 3600})
     for number in range(60):

@@ -90,3 +90,26 @@ async def test_what_goes_wrong_with_many_devices_is_told_once_a_second(
     issue = ir.async_get(hass).issues[DOMAIN, f"{entry.entry_id}_{key}"]
     assert issue.translation_placeholders
     assert issue.translation_placeholders.get("count", "60") == "60"
+
+
+@pytest.mark.parametrize("channel", ["input", "heartbeat"])
+async def test_who_goes_on_being_refused_is_not_looked_at_each_second(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    entry = await setup_site(hass, options={"max_devices": 1})
+    await heartbeat(hass, "gateway/1", "G1")
+    monkeypatch.setattr(Budget, "has_room", lambda _: False)
+    looked: list[float] = []
+
+    def replacements(_fleet: Fleet, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
+        looked.append(now)
+        return []
+
+    monkeypatch.setattr(Fleet, "replacements", replacements)
+    serial = "G1" if channel == "input" else "NEW"
+    for _ in range(20):
+        deliver(hass, f"{SITE}/gateway/1/{channel}", {"serial_number": serial, "x": 1})
+        await advance(hass, freezer, 1.1)
+    assert len(looked) <= 2
+    key = "data_limit" if channel == "input" else "device_limit"
+    assert (DOMAIN, f"{entry.entry_id}_{key}") in ir.async_get(hass).issues

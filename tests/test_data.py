@@ -418,6 +418,7 @@ async def test_whatever_happens_the_timer_goes_on(
         raise KeyError
 
     freezer.tick(10.1)
+    room(entry)._timer.cancel()  # it fires here
     with monkeypatch.context() as broken:
         broken.setattr(room(entry), "_write_now", fail)
         with pytest.raises(KeyError):
@@ -577,6 +578,20 @@ async def test_what_was_removed_while_disabled_or_not_loaded_stays_away(hass: Ho
     assert shown(hass, "in/y") == ["4"]
 
 
+async def test_what_a_crash_kept_from_the_registry_comes_back(hass: HomeAssistant) -> None:
+    """It is not registered, as what the user removed; but it was not removed."""
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await report(hass, {"x": 1})
+    await hass.config_entries.async_unload(entry.entry_id)
+    er.async_get(hass).async_remove(entity_id(hass, "in/x"))
+    er.async_get(hass).deleted_entities.clear()
+    await hass.config_entries.async_setup(entry.entry_id)
+    await heartbeat(hass)
+    await report(hass, {"x": 2})
+    assert shown(hass, "in/x") == ["2"]
+
+
 async def test_a_disabled_entity_stays_so_until_it_is_enabled(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
     await heartbeat(hass)
@@ -603,9 +618,10 @@ async def test_new_entities_that_the_user_wants_disabled_keep_no_value(
     await report(hass, {"x": 1})
     assert data_entities(hass, entry) == 1
     assert shown(hass, "in/x") == [None]
-    for waiting in (1, 0):  # for a minute, from one look to the next
+    for waiting in (1, 1, 0):  # for a minute, however many come meanwhile
+        await report(hass, {"x": 1})
         assert len(room(entry)._arriving) == waiting
-        await advance(hass, freezer, 60)
+        await advance(hass, freezer, 30)
 
 
 async def test_an_entity_that_gets_another_id_goes_on(hass: HomeAssistant) -> None:
@@ -700,7 +716,7 @@ async def test_the_repair_neither_flickers_nor_stays(hass: HomeAssistant, freeze
     for _ in range(5):
         await advance(hass, freezer, 300)
         await report(hass, {"x0": 1})  # what fits says nothing of what does not
-        assert limit_issue(hass, entry) is raised
+        assert await told(hass, entry, freezer) is raised
         await report(hass, {"y": 1})
     await advance(hass, freezer, 601)
     assert limit_issue(hass, entry) is raised
@@ -738,6 +754,8 @@ async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(
     devices.async_update_device(device_id, disabled_by=None)
     assert await told(hass, entry, freezer)
 
+    set_options(hass, entry, data_interval=1)
+    assert await told(hass, entry, freezer)
     set_options(hass, entry, data_entities=False)
     assert await told(hass, entry, freezer) is None
     set_options(hass, entry, data_entities=True)
@@ -862,6 +880,8 @@ async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant, freez
     await report(hass, {"x": 1, "y": 1})
     assert data_entities(hass, entry) == 1
     assert await told(hass, entry, freezer)
+    await heartbeat(hass, rssi=-70)  # disabled, and needs no room
+    assert data_entities(hass, entry) == 2
 
 
 # Hostile data
