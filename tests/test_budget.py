@@ -168,7 +168,7 @@ async def test_data_on_its_way_leaves_less_for_devices(hass: HomeAssistant) -> N
 
 @pytest.mark.parametrize("serial", ["G", "a/b", "100%", "%2F"])
 async def test_devices_whose_pages_outlived_their_records_need_no_place(
-    hass: HomeAssistant, hass_storage: dict[str, Any], serial: str
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory, serial: str
 ) -> None:
     options = {"max_devices": 1000, "offline_after": 3600}
     entry = await setup_site(hass, options=options)
@@ -186,6 +186,9 @@ async def test_devices_whose_pages_outlived_their_records_need_no_place(
     assert len(entry.runtime_data.fleet.records) == len(names)
     await heartbeat(hass, "gateway/99", "NEW")
     assert connectivity(hass, "gateway/NEW") is None
+    for _ in range(3):
+        await advance(hass, freezer, 60)
+    assert "no_connectivity" not in raised(hass, entry)
 
 
 @pytest.mark.skipif(
