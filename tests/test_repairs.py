@@ -171,7 +171,7 @@ async def test_more_devices_than_allowed(hass: HomeAssistant, freezer: FrozenDat
     assert not issues(hass, entry)
 
 
-async def test_more_can_be_allowed(hass: HomeAssistant) -> None:
+async def test_more_can_be_allowed(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass, options={"max_devices": 1})
     await heartbeat(hass)
     await heartbeat(hass, "gateway/1", "GATE")
@@ -182,7 +182,7 @@ async def test_more_can_be_allowed(hass: HomeAssistant) -> None:
     flow = await manager.async_configure(flow["flow_id"], {"max_devices": 5})
     assert flow["type"] == "create_entry"
     assert entry.options == {"max_devices": 5}
-    await hass.async_block_till_done()
+    await advance(hass, freezer, 1.1)
     assert not issues(hass, entry)
     await heartbeat(hass, "gateway/1", "GATE")
     assert connectivity(hass, "gateway/GATE") == "on"
@@ -332,10 +332,15 @@ async def test_it_goes_when_no_data_is_wanted_any_more(hass: HomeAssistant, free
     assert "data_limit" in issues(hass, entry)
 
 
-async def test_it_is_not_about_muted_devices(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+@pytest.mark.parametrize("key", ["data_limit", "conflict"])
+async def test_it_is_not_about_muted_devices(hass: HomeAssistant, freezer: FrozenDateTimeFactory, key: str) -> None:
     entry = await setup_site(hass)
-    await heartbeat(hass)
-    await too_much_data(hass)
+    if key == "conflict":
+        await conflict(hass, freezer)
+    else:
+        await heartbeat(hass)
+        await too_much_data(hass)
+    assert key in issues(hass, entry)
     pages = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     page = next(page for page in pages if page.serial_number == "TEST123")
     dr.async_get(hass).async_update_device(page.id, disabled_by=dr.DeviceEntryDisabler.USER)
@@ -343,7 +348,7 @@ async def test_it_is_not_about_muted_devices(hass: HomeAssistant, freezer: Froze
     assert not issues(hass, entry)
     dr.async_get(hass).async_update_device(page.id, disabled_by=None)
     await advance(hass, freezer, 1.1)
-    assert "data_limit" in issues(hass, entry)
+    assert key in issues(hass, entry)
 
 
 # A site that heard nothing
