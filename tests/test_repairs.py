@@ -194,6 +194,8 @@ async def test_just_enough_is_enough(hass: HomeAssistant, freezer: FrozenDateTim
     await heartbeat(hass, "gateway/1", "GATE")
     assert "device_limit" in issues(hass, entry)
     hass.config_entries.async_update_entry(entry, options={"max_devices": 2})
+    await advance(hass, freezer, 1.1)
+    assert not issues(hass, entry)
     await heartbeat(hass, "gateway/1", "GATE")
     await advance(hass, freezer, 61)
     assert not issues(hass, entry)
