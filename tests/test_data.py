@@ -618,9 +618,9 @@ async def test_new_entities_that_the_user_wants_disabled_keep_no_value(
     await report(hass, {"x": 1})
     assert data_entities(hass, entry) == 1
     assert shown(hass, "in/x") == [None]
-    for waiting in (1, 1, 0):  # for a minute, however many come meanwhile
-        await report(hass, {"x": 1})
-        assert len(room(entry)._arriving) == waiting
+    for keys in (["in/x"], ["in/x", "in/y"], ["in/y"], ["in/y"], []):  # for a minute, however many come meanwhile
+        await report(hass, {"x": 1} | ({"y": 1} if "in/y" in keys else {}))
+        assert [key for _, key in room(entry)._arriving] == keys
         await advance(hass, freezer, 30)
 
 
@@ -695,6 +695,21 @@ async def test_ten_thousand_names_over_time_leave_nothing_behind(hass: HomeAssis
     assert len(record.data) == MAX_DATA_POINTS
     assert len(room(entry)._refused) == 1
     assert room(entry)._arriving == {}
+
+
+async def test_a_device_is_in_the_repair_until_no_channel_is_refused(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass, options={"offline_after": 3600})
+    await heartbeat(hass)
+    many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
+    await report(hass, many)
+    await report(hass, {"y": 1}, "output")
+    await advance(hass, freezer, 601)
+    await report(hass, {}, "output")
+    assert await told(hass, entry, freezer)
+    await report(hass, {})
+    assert await told(hass, entry, freezer) is None
 
 
 async def test_heartbeats_are_limited_too(hass: HomeAssistant) -> None:

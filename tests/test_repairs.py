@@ -448,6 +448,14 @@ def test_of_thousands_only_the_texts_of_twenty_are_made(
 # Replaced hardware
 
 
+async def test_twenty_are_asked_about_at_once(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    records = [DeviceRecord(key=f"gateway/G{each}", address="1", created=0.0) for each in range(22)]
+    room = SiteIssues(hass, entry.entry_id, SITE, lambda record: record.serial)
+    room.async_set_replacements([(records[0], record) for record in records[1:]])
+    assert len(issues(hass, entry)) == 20
+
+
 async def replaced_hardware(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, old: str = "OLD", new: str = "NEW"
 ) -> MockConfigEntry:
