@@ -22,17 +22,30 @@ class House:
     """Pages and a platform, which write down what reaches them and may take their time."""
 
     def __init__(self, effort: float = 0.0) -> None:
+        self.broken: set[str] = set()  # addresses of devices whose page cannot be made
         self.pages: list[DeviceRecord] = []
         self.batches: list[list[Arrival]] = []
         self.effort = effort
-        fleet = Fleet(offline_after=30, max_devices=100)
-        self.arrivals = Arrivals(asyncio.get_running_loop(), fleet, self)  # type: ignore[arg-type]
+        self.others: list[Arrival] = []  # what reaches another platform
+        self.fleet = Fleet(offline_after=30, max_devices=100)
+        self.arrivals = Arrivals(asyncio.get_running_loop(), self.fleet, self)  # type: ignore[arg-type]
         self.arrivals.async_on_arrival(self._add)
         self.batches.clear()  # of nothing that was known before
 
     def async_create(self, record: DeviceRecord) -> None:
         """Make a page."""
+        if record.address in self.broken:
+            raise RuntimeError
         self.pages.append(record)
+
+    def device_id(self, record: DeviceRecord) -> str | None:
+        """Return the id of a page, if it was made."""
+        return record.key if record in self.pages else None
+
+    def known(self, arrivals: list[Arrival]) -> None:
+        """Let devices be known, and have their pages, before any platform is there."""
+        self.pages = [arrival.record for arrival in arrivals]
+        self.fleet.restore(self.pages, ())
 
     def _add(self, some: list[Arrival]) -> None:
         assert all(arrival.record in self.pages for arrival in some)  # an entity needs its page
@@ -112,3 +125,47 @@ async def test_nothing_is_added_after_the_end() -> None:
     house.arrivals.async_stop()
     await asyncio.sleep(0)
     assert not house.batches
+
+
+async def test_a_page_that_cannot_be_made_keeps_no_other_device_from_coming(caplog: pytest.LogCaptureFixture) -> None:
+    """And its own entities would make an empty one."""
+    house = House()
+    house.broken = {"monstro/0", "monstro/11"}
+    here = [Arrival(device(str(number))) for number in range(12)]
+    here.append(Arrival(here[0].record, "in/temperature"))
+    for arrival in here:
+        house.arrivals.async_add(arrival)
+    await until(lambda: len(house.arrived()) == 10)
+    last = Arrival(device("LAST"))
+    house.arrivals.async_add(last)
+    await until(lambda: len(house.arrived()) == 11)
+    assert house.arrived() == [*here[1:11], last]
+    assert caplog.text.count("Failed to make a device page or its entities") == 1
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+async def test_an_entity_that_cannot_be_made_keeps_no_other_from_coming(
+    caplog: pytest.LogCaptureFixture, known_before: bool
+) -> None:
+    house = House()
+    here = [Arrival(device(str(number))) for number in range(12)]
+    made: list[Arrival] = []
+
+    def add(some: list[Arrival]) -> None:
+        if here[0] in some or here[11] in some:
+            raise RuntimeError
+        made.extend(some)
+
+    if known_before:
+        house.known(here)
+        house.arrivals.async_on_arrival(add)
+    else:
+        house.arrivals.async_on_arrival(add)
+        made.clear()
+        house.arrivals.async_on_arrival(house.others.extend)
+        for arrival in here:
+            house.arrivals.async_add(arrival)
+        await until(lambda: len(house.others) == 12)
+        assert house.arrived() == house.others == here
+    assert made == here[1:11]
+    assert caplog.text.count("Failed to make a device page or its entities") == 1

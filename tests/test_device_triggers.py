@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 from freezegun.api import FrozenDateTimeFactory
@@ -73,6 +74,7 @@ def types(fired: list[ServiceCall]) -> list[str]:
 async def connect(hass: HomeAssistant, broker: MqttMockHAClient, *, up: bool) -> None:
     broker.connected = up
     async_dispatcher_send(hass, MQTT_CONNECTION_STATE, up)
+    await asyncio.sleep(0)  # the devices' entities write with the next turn
     await hass.async_block_till_done()
 
 

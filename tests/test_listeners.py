@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 import time
 
 import pytest
@@ -15,18 +16,23 @@ from custom_components.site_devices.slices import SLICE
 class Entity:
     """An entity that counts what it writes, and may take its time."""
 
-    def __init__(self, record: DeviceRecord, effort: float = 0.0) -> None:
+    def __init__(self, record: DeviceRecord, effort: float = 0.0, *, broken: bool = False) -> None:
         self.record = record
+        self.broken = broken
         self.written = 0
         self.identified = 0
         self.effort = effort
 
     def async_write_ha_state(self) -> None:
         self.written += 1
+        if self.broken:
+            raise RuntimeError
         time.sleep(self.effort)
 
     def identify(self) -> None:
         self.identified += 1
+        if self.broken:
+            raise RuntimeError
 
 
 def device(serial: str) -> DeviceRecord:
@@ -115,10 +121,9 @@ async def test_when_all_write_the_site_comes_first_and_the_loop_turns_after_each
     listeners.async_add_site(lambda: written.append(sum(entity.written for entity in entities)))
     listeners.async_all_changed()
     assert written == [0]
-    assert sum(entity.written for entity in entities) == 1
-    await asyncio.sleep(0)
-    assert sum(entity.written for entity in entities) == 2
-    await asyncio.sleep(0)
+    for so_far in (1, 2, 3):
+        await asyncio.sleep(0)
+        assert sum(entity.written for entity in entities) == so_far
     await asyncio.sleep(0)
     assert [entity.written for entity in entities] == [1, 1, 1]
 
@@ -127,6 +132,7 @@ async def test_all_write_anew_when_things_change_again_in_between(listeners: Lis
     entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
     listening(listeners, *entities)
     listeners.async_all_changed()
+    await asyncio.sleep(0)
     for entity in entities:
         entity.written = 0
     listeners.async_all_changed()
@@ -139,6 +145,7 @@ async def test_who_is_gone_before_its_turn_writes_nothing(listeners: Listeners) 
     entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
     listening(listeners, *entities)
     listeners.async_all_changed()
+    await asyncio.sleep(0)
     for entity in entities:
         listeners.async_remove(entity)  # type: ignore[arg-type]
     await asyncio.sleep(0)
@@ -150,6 +157,54 @@ async def test_none_writes_after_the_end(listeners: Listeners) -> None:
     entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
     listening(listeners, *entities)
     listeners.async_all_changed()
+    await asyncio.sleep(0)
     listeners.async_stop()
     await asyncio.sleep(0)
     assert sum(entity.written for entity in entities) == 1
+
+
+@pytest.mark.parametrize(
+    ("tell", "told"),
+    [
+        (Listeners.async_device_changed, "written"),
+        (lambda listeners, _: listeners.async_all_changed(), "written"),
+        (lambda listeners, record: listeners.async_identity_changed(record, record.key), "identified"),
+    ],
+    ids=["device", "all", "identity"],
+)
+@pytest.mark.parametrize("serials", ["AAAA", "ABCD"])
+async def test_an_entity_that_fails_keeps_no_other_from_hearing(
+    listeners: Listeners,
+    caplog: pytest.LogCaptureFixture,
+    tell: Callable[[Listeners, DeviceRecord], None],
+    told: str,
+    serials: str,
+) -> None:
+    records = {serial: device(serial) for serial in serials}
+    entities = [Entity(records[serial], broken=number in (1, 2)) for number, serial in enumerate(serials)]
+    listening(listeners, *entities)
+    for times in (1, 2):
+        for record in records.values():
+            tell(listeners, record)
+        for _ in range(5):  # a traceback may take longer than a slice to format
+            await asyncio.sleep(0)
+        assert [getattr(entity, told) for entity in entities] == [times] * 4
+    assert caplog.text.count("Failed to write a state") == 1
+
+
+async def test_one_of_the_sites_own_that_fails_keeps_nobody_from_hearing(
+    listeners: Listeners, caplog: pytest.LogCaptureFixture
+) -> None:
+    own, entity = Entity(device("SITE"), broken=True), Entity(device("A"))
+    heard: list[str] = []
+    listeners.async_add_site(own.async_write_ha_state)
+    listeners.async_add_site(lambda: heard.append("site"))
+    listeners.async_add_heartbeat(own.record, own.async_write_ha_state)
+    listening(listeners, entity)
+    listeners.async_site_changed()
+    listeners.async_all_changed()
+    listeners.async_heartbeat(own.record.key)
+    await asyncio.sleep(0)
+    assert heard == ["site", "site"]
+    assert (own.written, entity.written) == (3, 1)
+    assert caplog.text.count("Failed to write a state") == 1

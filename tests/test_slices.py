@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+import logging
 
 import pytest
 
-from custom_components.site_devices.slices import SLICE, in_slices
+from custom_components.site_devices.slices import SLICE, Guard, Slices, in_slices
 
 
 @pytest.fixture
@@ -48,3 +49,99 @@ async def test_what_is_done_within_a_slice_is_done_at_once() -> None:
     asyncio.get_running_loop().call_soon(called.append, True)
     assert [item async for item in in_slices("abc")] == ["a", "b", "c"]
     assert not called
+
+
+class Queue:
+    """Numbers that are taken one by one, each with what it does."""
+
+    def __init__(self, *work: Callable[[], object]) -> None:
+        self.work = list(work)
+        self.done = 0
+        self.steps = Slices(asyncio.get_running_loop(), self._step, Guard("count"))
+
+    def _step(self) -> bool:
+        if not self.work:
+            return False
+        self.done += 1
+        self.work.pop(0)()
+        return True
+
+    async def done_by_turn(self) -> list[int]:
+        """Return how many are done after each of the next turns."""
+        done = []
+        for _ in range(6):
+            await asyncio.sleep(0)
+            done.append(self.done)
+        return done
+
+
+def fail() -> None:
+    raise RuntimeError("on purpose")
+
+
+async def test_steps_run_from_the_next_turn_on_for_a_slice_at_once(take: Callable[[float], None]) -> None:
+    queue = Queue(*[lambda: take(0.4)] * 8)
+    queue.steps.async_start()
+    queue.steps.async_start()
+    assert queue.done == 0
+    assert await queue.done_by_turn() == [3, 6, 8, 8, 8, 8]
+
+
+async def test_steps_can_be_started_again_when_they_are_through() -> None:
+    queue = Queue(lambda: None)
+    for done in (1, 2):
+        queue.steps.async_start()
+        assert (await queue.done_by_turn())[0] == done
+        queue.work.append(lambda: None)
+
+
+async def test_what_is_added_by_a_step_is_done_as_well() -> None:
+    queue = Queue(lambda: queue.work.append(lambda: None) or queue.steps.async_start())  # type: ignore[func-returns-value]
+    queue.steps.async_start()
+    assert (await queue.done_by_turn())[0] == 2
+
+
+@pytest.mark.parametrize("failing", [{0}, {2}, {4}, {0, 1, 2, 3, 4}])
+async def test_a_step_that_fails_stops_no_other_and_not_the_next_start(
+    take: Callable[[float], None], caplog: pytest.LogCaptureFixture, failing: set[int]
+) -> None:
+    def work(number: int) -> None:
+        take(0.6)
+        if number in failing:
+            fail()
+
+    queue = Queue(*(lambda number=number: work(number) for number in range(5)))
+    for done in ([2, 4, 5, 5, 5, 5], [6] * 6):
+        queue.steps.async_start()
+        assert await queue.done_by_turn() == done
+        queue.work.append(fail)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Failed to count; ")
+    assert record.exc_info
+    assert record.exc_info[0] is RuntimeError
+
+
+@pytest.mark.parametrize("from_within", [False, True])
+async def test_no_step_runs_after_the_end(take: Callable[[float], None], from_within: bool) -> None:
+    queue = Queue(lambda: take(1.1), lambda: take(1.1), lambda: take(1.1))
+    queue.steps.async_stop()  # with none on its way
+    if from_within:
+        queue.work.insert(1, queue.steps.async_stop)
+    queue.steps.async_start()
+    await asyncio.sleep(0)
+    if from_within:
+        await asyncio.sleep(0)
+    else:
+        queue.steps.async_stop()
+    assert len(set(await queue.done_by_turn())) == 1
+    assert queue.done == 1 + from_within
+    queue.steps.async_start()
+    assert (await queue.done_by_turn())[-1] == 3 + from_within
+
+
+async def test_a_task_that_is_cancelled_passes_the_guard(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(asyncio.CancelledError), Guard("wait"):
+        raise asyncio.CancelledError
+    with Guard("wait"):
+        pass
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -159,3 +159,27 @@ async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
         await advance(hass, freezer, 1)
     known = "2" if page(hass, entry).disabled_by is None else "1"
     assert counts(hass) == (known, known, "0")
+
+
+async def test_a_count_that_fails_is_not_the_last_one(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = await setup_site(hass)
+
+    def fail() -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(entry.runtime_data.fleet, "counts", fail)
+        for serial in ("A", "B"):
+            await heartbeat(hass, serial=serial)
+            await advance(hass, freezer, 1)
+    assert counts(hass) == ("0", "0", "0")
+    await heartbeat(hass, serial="C")
+    await advance(hass, freezer, 1)
+    assert counts(hass) == ("3", "3", "0")
+    assert caplog.text.count("Failed to count the devices") == 1
+    caplog.clear()

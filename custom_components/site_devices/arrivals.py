@@ -11,7 +11,7 @@ from homeassistant.core import callback
 
 from .fleet import DeviceRecord, Fleet
 from .registry import DevicePages
-from .slices import SLICE
+from .slices import Guard, Slices
 
 _AT_ONCE: Final = 10  # their entities take about as long to add as the loop may be held
 
@@ -31,12 +31,12 @@ class Arrivals:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, pages: DevicePages) -> None:
         """Wait for the first."""
-        self._loop = loop
         self._fleet = fleet
         self._pages = pages
         self._platforms: list[AddArrivals] = []
         self._waiting: deque[Arrival] = deque()
-        self._turn: asyncio.Handle | None = None
+        self._guard = Guard("make a device page or its entities")
+        self._slices = Slices(loop, self._add_some, self._guard)
 
     @callback
     def async_on_arrival(self, add: AddArrivals) -> None:
@@ -44,15 +44,14 @@ class Arrivals:
         records = self._fleet.records.values()
         known = [Arrival(record) for record in records]
         known += [Arrival(record, key) for record in records for key, point in record.data.items() if not point.removed]
-        add(known)
+        self._hand_over(known, add)
         self._platforms.append(add)
 
     @callback
     def async_add(self, arrival: Arrival) -> None:
         """Take one in; it is there a turn of the loop later, together with the others of this turn."""
         self._waiting.append(arrival)
-        if self._turn is None:
-            self._turn = self._loop.call_soon(self._add)
+        self._slices.async_start()
 
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
@@ -62,19 +61,27 @@ class Arrivals:
     @callback
     def async_stop(self) -> None:
         """Hand over nothing more."""
-        if self._turn:
-            self._turn.cancel()
+        self._slices.async_stop()
 
-    def _add(self) -> None:
-        slice_end = self._loop.time() + SLICE
-        while self._waiting:
-            if self._loop.time() >= slice_end:
-                self._turn = self._loop.call_soon(self._add)
-                return
-            some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
-            for arrival in some:
-                if arrival.leaf is None:
+    def _add_some(self) -> bool:
+        if not self._waiting:
+            return False
+        some = [self._waiting.popleft() for _ in range(min(_AT_ONCE, len(self._waiting)))]
+        for arrival in some:
+            if arrival.leaf is None:
+                with self._guard:
                     self._pages.async_create(arrival.record)
-            for add in self._platforms:
-                add(some)
-        self._turn = None
+        for add in self._platforms:
+            self._hand_over(some, add)
+        return True
+
+    def _hand_over(self, arrivals: list[Arrival], add: AddArrivals) -> None:
+        """Call a platform; if it fails, once more for each arrival, so that only the one at fault gets no entity."""
+        # an entity without a page would make an empty one
+        arrivals = [arrival for arrival in arrivals if self._pages.device_id(arrival.record)]
+        with self._guard:
+            add(arrivals)
+            return
+        for arrival in arrivals:
+            with self._guard:
+                add([arrival])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from homeassistant.core import CALLBACK_TYPE, callback
 
 from .fleet import DeviceRecord
-from .slices import SLICE
+from .slices import Guard, Slices
 
 if TYPE_CHECKING:
     from .entity import DeviceEntity
@@ -20,11 +20,12 @@ class Listeners:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have none yet."""
-        self._loop = loop
         self._devices: dict[DeviceRecord, list[DeviceEntity]] = {}
         self._site: list[Callable[[], None]] = []
         self._heartbeats: dict[str, Callable[[], None]] = {}
-        self._turn: asyncio.Handle | None = None
+        self._to_write: list[DeviceRecord] = []
+        self._guard = Guard("write a state")
+        self._slices = Slices(loop, self._write_next, self._guard)
 
     @callback
     def async_add(self, entity: DeviceEntity) -> None:
@@ -59,25 +60,29 @@ class Listeners:
     def async_heartbeat(self, key: str) -> None:
         """Tell of a heartbeat."""
         if self._heartbeats and (beat := self._heartbeats.get(key)):
-            beat()
+            with self._guard:
+                beat()
 
     @callback
     def async_device_changed(self, record: DeviceRecord) -> None:
         """Let a device's entities write their states."""
         for entity in self._devices.get(record, ()):
-            entity.async_write_ha_state()
+            with self._guard:
+                entity.async_write_ha_state()
 
     @callback
     def async_site_changed(self) -> None:
         """Let the site's own entities write their states."""
         for changed in self._site:
-            changed()
+            with self._guard:
+                changed()
 
     @callback
     def async_all_changed(self) -> None:
         """Let all write their states, for no longer than a slice at once."""
         self.async_site_changed()
-        self._write(list(self._devices))
+        self._to_write = list(self._devices)
+        self._slices.async_start()
 
     @callback
     def async_identity_changed(self, record: DeviceRecord, former_key: str) -> None:
@@ -85,21 +90,16 @@ class Listeners:
         if beat := self._heartbeats.pop(former_key, None):
             self._heartbeats[record.key] = beat
         for entity in self._devices.get(record, ()):
-            entity.identify()
+            with self._guard:
+                entity.identify()
 
     @callback
     def async_stop(self) -> None:
         """Let none write any more."""
-        if self._turn:
-            self._turn.cancel()
+        self._slices.async_stop()
 
-    def _write(self, records: list[DeviceRecord]) -> None:
-        if self._turn:
-            self._turn.cancel()  # what it has not written yet is among these
-        slice_end = self._loop.time() + SLICE
-        while records:
-            if self._loop.time() >= slice_end:
-                self._turn = self._loop.call_soon(self._write, records)
-                return
-            self.async_device_changed(records.pop())
-        self._turn = None
+    def _write_next(self) -> bool:
+        if not self._to_write:
+            return False
+        self.async_device_changed(self._to_write.pop())
+        return True

@@ -9,6 +9,7 @@ from typing import Final
 from homeassistant.core import callback
 
 from .fleet import Fleet
+from .slices import Guard
 
 _EVERY: Final = 1.0  # seconds
 
@@ -22,6 +23,7 @@ class Summary:
         self._loop = loop
         self._fleet = fleet
         self._on_changed = on_changed
+        self._guard = Guard("count the devices")
         self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,7 +48,8 @@ class Summary:
     def _count(self) -> None:
         self._timer = None
         self._not_before = self._loop.time() + _EVERY
-        counts = self._fleet.counts()
-        if counts != self.counts:
-            self.counts = counts
-            self._on_changed()
+        with self._guard:
+            counts = self._fleet.counts()
+            if counts != self.counts:
+                self.counts = counts
+                self._on_changed()
