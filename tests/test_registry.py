@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, HomeAssistant, callback
@@ -10,7 +11,7 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from . import advance, change_hardware, heartbeat, page, setup_site
+from . import advance, change_hardware, connectivity, heartbeat, page, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -117,9 +118,9 @@ async def test_many_that_change_do_not_hold_the_loop(hass: HomeAssistant, freeze
     entry, written = await many_that_changed(hass, freezer)
     pages = entry.runtime_data.pages
     pages.async_minute_over()
-    assert len(written) == 3
-    await asyncio.sleep(0)
-    assert len(written) == 6
+    for so_far in (3, 6):
+        await asyncio.sleep(0)
+        assert len(written) == so_far
     await heartbeat(hass, "gateway/0", "G0", sw_version="4")  # whether it has been written already or not
     before = len(written)
     pages.async_minute_over()
@@ -136,11 +137,73 @@ async def test_what_is_not_written_when_the_site_is_unloaded_is_written_with_its
 ) -> None:
     entry, written = await many_that_changed(hass, freezer)
     entry.runtime_data.pages.async_minute_over()
+    await asyncio.sleep(0)
     assert await hass.config_entries.async_unload(entry.entry_id)
     await asyncio.sleep(0)
     assert len(written) == 3
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert {page(hass, entry, f"G{number}").sw_version for number in range(20)} == {"3"}
+
+
+async def test_a_page_that_cannot_be_written_keeps_no_other_from_that(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither those of this minute nor those of any later one."""
+    entry = await setup_site(hass)
+    await heartbeat(hass, "gateway/1", "BROKEN")
+    await heartbeat(hass, "gateway/2", "GATE")
+    registry, broken = dr.async_get(hass), page(hass, entry, "BROKEN").id
+    update = registry.async_update_device
+
+    def fail(device_id: str, **changes: Any) -> None:
+        if device_id == broken:
+            raise RuntimeError
+        update(device_id, **changes)
+
+    monkeypatch.setattr(registry, "async_update_device", fail)
+    for version in ("1", "2", "3"):
+        await heartbeat(hass, "gateway/1", "BROKEN", sw_version=version)
+        await heartbeat(hass, "gateway/2", "GATE", sw_version=version)
+        await advance(hass, freezer, 10)
+    for version in ("4", "5"):
+        await advance(hass, freezer, 61)
+        assert page(hass, entry, "BROKEN").sw_version is None
+        assert page(hass, entry, "GATE").sw_version == str(int(version) - 1)
+        await heartbeat(hass, "gateway/1", "BROKEN", sw_version=version)
+        await heartbeat(hass, "gateway/2", "GATE", sw_version=version)
+    assert connectivity(hass, "gateway/BROKEN") == connectivity(hass, "gateway/GATE") == "on"
+    assert caplog.text.count("Failed to make or update a device page") == 1
+    caplog.clear()
+
+
+async def test_a_page_that_cannot_be_made_at_the_start_keeps_no_other_from_that(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And its entities do not make an empty one."""
+    entry = await setup_site(hass)
+    for serial in ("A", "BROKEN", "C"):
+        await heartbeat(hass, f"gateway/{serial}", serial)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    registry = dr.async_get(hass)
+    registry.async_remove_device(page(hass, entry, "BROKEN").id)
+    make = registry.async_get_or_create
+
+    def fail(**device: Any) -> dr.DeviceEntry:
+        if device.get("serial_number") == "BROKEN":
+            raise RuntimeError
+        return make(**device)
+
+    monkeypatch.setattr(registry, "async_get_or_create", fail)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    pages = dr.async_entries_for_config_entry(registry, entry.entry_id)
+    assert {device.serial_number for device in pages} == {None, "A", "C"}
+    assert len(pages) == 3
+    assert caplog.text.count("Failed to make or update a device page") == 1
+    caplog.clear()
 
 
 async def test_a_change_in_the_moment_of_discovery_is_on_the_page_from_the_start(hass: HomeAssistant) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from .compat import via
 from .fleet import DeviceRecord, Fleet
 from .ids import device_identifier, device_path, site_identifier
 from .protocol import Category
-from .slices import SLICE
+from .slices import Guard, Slices
 
 
 class DevicePages:
@@ -24,22 +23,35 @@ class DevicePages:
     """
 
     def __init__(
-        self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, on_muted: Callable[[], None]
+        self,
+        hass: HomeAssistant,
+        entry_id: str,
+        site_code: str,
+        fleet: Fleet,
+        *,
+        on_muted: Callable[[], None],
+        on_deleted: Callable[[DeviceRecord], None],
     ) -> None:
-        """Write nothing yet; `on_muted` hears of devices that the user disables or enables."""
+        """Write nothing yet.
+
+        `on_muted` is called when the user disables or enables a device, `on_deleted` when somebody else than we deletes
+        a device's page.
+        """
         self._hass = hass
         self._registry = dr.async_get(hass)
         self._entry_id = entry_id
         self._site_code = site_code
         self._fleet = fleet
         self._on_muted = on_muted
+        self._on_deleted = on_deleted
         self._site: dr.DeviceEntry | None = None
         self._device_ids: dict[DeviceRecord, str] = {}
         self._records: dict[str, DeviceRecord] = {}  # by device id
         self._written: set[DeviceRecord] = set()  # in this minute
         self._changed: set[DeviceRecord] = set()  # in this minute, since they were written
         self._due: set[DeviceRecord] = set()  # to be written now
-        self._turn: asyncio.Handle | None = None
+        self._guard = Guard("make or update a device page")
+        self._slices = Slices(hass.loop, self._write_next, self._guard)
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
@@ -51,14 +63,14 @@ class DevicePages:
             entry_type=dr.DeviceEntryType.SERVICE,
         )
         for record in self._fleet.records.values():
-            self._create(record)
-        return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_updated)
+            with self._guard:
+                self._create(record)
+        return self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_changed)
 
     @callback
     def async_stop(self) -> None:
         """Write no more: what is not written yet will be with the next start."""
-        if self._turn:
-            self._turn.cancel()
+        self._slices.async_stop()
 
     @callback
     def async_create(self, record: DeviceRecord) -> None:
@@ -74,15 +86,15 @@ class DevicePages:
             self._changed.add(record)
         else:
             self._written.add(record)
-            self._write(record)
+            with self._guard:
+                self._write(record)
 
     @callback
     def async_minute_over(self) -> None:
         """Write what has changed again since it was written, for no longer than a slice at once."""
         self._due |= self._changed
         self._written, self._changed = self._changed, set()
-        if self._turn is None:
-            self._write_due()
+        self._slices.async_start()
 
     @callback
     def async_forget(self, record: DeviceRecord) -> None:
@@ -125,14 +137,20 @@ class DevicePages:
         return self._records.get(device_id)
 
     @callback
-    def _page_updated(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
-        if event.data["action"] != "update" or "disabled_by" not in event.data["changes"]:
-            return
-        record = self._records.get(event.data["device_id"])
-        device = self._registry.async_get(event.data["device_id"])
-        if record and device:
-            record.muted = device.disabled_by is not None
-            self._on_muted()
+    def _page_changed(self, event: Event[dr.EventDeviceRegistryUpdatedData]) -> None:
+        device_id = event.data["device_id"]
+        record = self._records.get(device_id)
+        if event.data["action"] == "remove":
+            if self._site and device_id == self._site.id:
+                # the reload makes it anew; not at once, since it would unload us before all others have heard of this
+                self._hass.loop.call_soon(self._hass.config_entries.async_schedule_reload, self._entry_id)
+            elif record:
+                self._on_deleted(record)
+        elif event.data["action"] == "update" and "disabled_by" in event.data["changes"]:
+            device = self._registry.async_get(device_id)
+            if record and device:
+                record.muted = device.disabled_by is not None
+                self._on_muted()
 
     def _create(self, record: DeviceRecord) -> None:
         """Make a device's page, or find the one from an earlier run and bring it up to date."""
@@ -148,18 +166,17 @@ class DevicePages:
         self._device_ids[record] = device.id
         self._records[device.id] = record
 
-    def _write_due(self) -> None:
-        slice_end = self._hass.loop.time() + SLICE
-        while self._due:
-            self._write(self._due.pop())
-            if self._hass.loop.time() >= slice_end:
-                self._turn = self._hass.loop.call_soon(self._write_due)
-                return
-        self._turn = None
+    def _write_next(self) -> bool:
+        if not self._due:
+            return False
+        self._write(self._due.pop())
+        return True
 
     def _write(self, record: DeviceRecord) -> None:
-        # one that was discovered in this very moment has no page yet, and gets it as it is then; a deleted one has none
-        if device_id := self._device_ids.get(record):
+        # one that was discovered in this very moment has no page yet, and gets it as it is then; a deleted one has none,
+        # also before we hear of that: what happens while an event is dispatched is told after it
+        device_id = self._device_ids.get(record)
+        if device_id and self._registry.async_get(device_id):
             self._registry.async_update_device(device_id, **self._description(record))
 
     def _description(self, record: DeviceRecord) -> dict[str, Any]:

@@ -65,7 +65,14 @@ class Site:
         self.log = SiteLog(self.code)
         self.listeners = Listeners(hass.loop)
         self.messages = 0  # received since the entry was loaded
-        self.pages = DevicePages(hass, entry.entry_id, self.code, self.fleet, self._muted_changed)
+        self.pages = DevicePages(
+            hass,
+            entry.entry_id,
+            self.code,
+            self.fleet,
+            on_muted=self._muted_changed,
+            on_deleted=self.async_forget,
+        )
         self.summary = Summary(hass.loop, self.fleet, self.listeners.async_site_changed)
         self.events = SiteEvents(hass.loop, self.code, self.pages.identity, self._save)
         self.issues = SiteIssues(hass, entry.entry_id, self.code, self.pages.device_id)
