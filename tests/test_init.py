@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+import gc
+import logging
 from typing import Any
+import weakref
 
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.components.mqtt.util import EnsureJobAfterCooldown
+from homeassistant.config_entries import ConfigEntries, ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers import device_registry as dr, entity_registry as er, issue_registry as ir
+from homeassistant.helpers.entity_platform import async_get_platforms
+from homeassistant.helpers.storage import Store
 import pytest
 
-from custom_components.site_devices import async_remove_config_entry_device
+from custom_components.site_devices import async_remove_config_entry_device, binary_sensor
 from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.echo import Echo
+from custom_components.site_devices.site import Site
+from custom_components.site_devices.storage import SiteStore
+from custom_components.site_devices.subscription import Subscription
 
-from . import connectivity, heartbeat, lose_connection, setup_site
+from . import advance, connectivity, heartbeat, lose_connection, setup_site, subscribed
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -92,3 +106,141 @@ async def test_devices_of_a_site_that_is_not_loaded_cannot_be_deleted(hass: Home
             await async_remove_config_entry_device(hass, entry, device)
         assert refused.value.translation_key == "site_not_loaded"
         assert refused.value.translation_placeholders == {"site": "sito_001"}
+
+
+# A setup that fails
+
+
+def held(hass: HomeAssistant) -> dict[str, Any]:
+    """Return what Home Assistant holds that may be ours: listeners, timers, subscriptions, platforms, issues."""
+    waiting = [timer._callback for timer in hass.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+    owners = [getattr(callback, "__self__", None) for callback in waiting]
+    of_mqtt = [isinstance(owner, EnsureJobAfterCooldown) for owner in owners]
+    other_stores = [isinstance(owner, Store) and DOMAIN not in owner.key for owner in owners]
+    return {
+        "listeners": {
+            event: count
+            for event, count in hass.bus.async_listeners().items()
+            if count and event != EVENT_HOMEASSISTANT_FINAL_WRITE  # of stores with a timer
+        },
+        "timers": sorted(
+            callback.__qualname__
+            for callback, *others in zip(waiting, of_mqtt, other_stores, strict=True)
+            if not any(others)
+        ),
+        "subscribed": subscribed(hass),
+        # the oldest end goes on listing those that were unloaded
+        "platforms": [platform.domain for platform in async_get_platforms(hass, DOMAIN) if platform.entities],
+        "issues": [issue for domain, issue in ir.async_get(hass).issues if domain == DOMAIN],
+    }
+
+
+RETRY, ERROR = ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("really", [True, False])
+@pytest.mark.parametrize(
+    ("owner", "step", "error", "state"),
+    [
+        (SiteStore, "async_load", ConfigEntryNotReady, RETRY),
+        (Site, "async_load", RuntimeError, ERROR),
+        (Site, "async_load", asyncio.CancelledError, ERROR),
+        (ConfigEntries, "async_forward_entry_setups", ImportError, ERROR),
+        (ConfigEntries, "async_forward_entry_setups", asyncio.CancelledError, ERROR),
+        (Subscription, "async_start", HomeAssistantError, RETRY),
+        (Echo, "async_start", HomeAssistantError, RETRY),
+        (Site, "async_start", RuntimeError, ERROR),
+    ],
+)
+async def test_a_setup_that_fails_leaves_nothing_behind(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    step: str,
+    error: type[BaseException],
+    state: ConfigEntryState,
+    really: bool,
+) -> None:
+    """Wherever it fails, before a step does anything or when it is through, and whatever the user does meanwhile."""
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await advance(hass, freezer, 60)
+    before = held(hass)
+    original: Callable[..., Awaitable[Any]] = getattr(owner, step)
+    sites: list[weakref.ref[Site]] = []
+
+    async def fail(*args: Any) -> None:
+        if really:
+            await original(*args)
+        site = entry.runtime_data
+        sites.append(weakref.ref(site))
+        site.issues.async_set_silent(True)
+        hass.config_entries.async_update_entry(entry, options={"offline_after": 60})
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(owner, step, fail)
+        broken.setattr(logging.root.manager, "disable", logging.CRITICAL)  # a traceback that was logged holds the site
+        assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is state
+    hass.config_entries.async_update_entry(entry, options={"offline_after": 90})
+    assert await hass.config_entries.async_unload(entry.entry_id)  # there may be a retry on its way
+    await hass.async_block_till_done()
+    assert held(hass) == before
+    gc.collect()
+    assert [site() for site in sites] == [None]
+
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert connectivity(hass) == "on"
+    await advance(hass, freezer, 91)
+    assert connectivity(hass) == "off"
+
+
+@pytest.mark.usefixtures("broker")
+async def test_options_changed_while_a_failed_setup_is_taken_back_change_nothing(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied: list[Site] = []
+    monkeypatch.setattr(Site, "async_apply_options", applied.append)
+
+    async def fail(_site: Site) -> None:
+        raise HomeAssistantError
+
+    async def save(site: Site) -> None:
+        (entry,) = hass.config_entries.async_entries(DOMAIN)
+        hass.config_entries.async_update_entry(entry, options={"offline_after": 60})
+
+    monkeypatch.setattr(Site, "async_start", fail)
+    monkeypatch.setattr(Site, "async_save", save)
+    entry = await setup_site(hass)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert not applied
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_platform_that_fails_takes_nothing_else_with_it(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Home Assistant goes on without it; the site can be unloaded and loaded again."""
+
+    async def fail(*_args: Any) -> None:
+        raise RuntimeError
+
+    entry = await setup_site(hass)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    before = held(hass)
+    with monkeypatch.context() as broken:
+        broken.setattr(binary_sensor, "async_setup_entry", fail)
+        assert await hass.config_entries.async_setup(entry.entry_id)
+    await heartbeat(hass)
+    assert connectivity(hass) is None
+    assert hass.states.get("sensor.sito_001_devices_known").state == "0"
+    caplog.clear()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert held(hass) == before
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert connectivity(hass) == "on"

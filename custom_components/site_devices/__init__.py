@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
@@ -10,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady, HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.typing import ConfigType
 
 from . import services
@@ -32,7 +34,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
-    """Set a site up: what is known first, then its entities, then the wire.
+    """Set a site up: what is known first, then its entities, then the wire. A failure undoes all of it.
 
     Raises:
         ConfigEntryNotReady: MQTT has no loaded entry, or it went away just now; or what is stored can't be read.
@@ -41,14 +43,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
     if not mqtt_is_loaded(hass):
         raise _mqtt_not_loaded()
     entry.runtime_data = site = Site(hass, entry)
-    entry.async_on_unload(entry.add_update_listener(_async_entry_updated))
-    await site.async_load()
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    try:
-        await site.async_start()
-    except HomeAssistantError as err:
-        await async_unload_entry(hass, entry)
-        raise _mqtt_not_loaded() from err
+    end_updates = entry.add_update_listener(_async_entry_updated)
+    async with AsyncExitStack() as undo:
+        undo.callback(delattr, entry, "runtime_data")
+        # the oldest end runs what is to be done on unload only after some failures
+        undo.callback(end_updates)
+        undo.callback(site.async_stop)
+        await site.async_load()
+        undo.push_async_callback(async_unload_entry, hass, entry)
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+        try:
+            await site.async_start()
+        except HomeAssistantError as err:
+            raise _mqtt_not_loaded() from err
+        undo.pop_all()
+    entry.async_on_unload(end_updates)
     return True
 
 
@@ -57,7 +66,9 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
     site = entry.runtime_data
     # before the platforms go one by one: what came up then would get entities that nobody unloads
     await site.async_stop()
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    # when setting them up failed, not all may be there; the oldest end also lists those of earlier loads
+    platforms = {each.domain for each in async_get_platforms(hass, DOMAIN) if each.config_entry is entry}
+    unloaded = await hass.config_entries.async_unload_platforms(entry, platforms)
     # after: until then the user could still turn the switch
     await site.async_save()
     return unloaded
@@ -99,7 +110,9 @@ async def async_remove_config_entry_device(
 
 
 async def _async_entry_updated(_hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
-    entry.runtime_data.async_apply_options()
+    site = entry.runtime_data
+    if not site.subscription.closed:  # it may be on its way out
+        site.async_apply_options()
 
 
 def _mqtt_not_loaded() -> ConfigEntryNotReady:
