@@ -201,6 +201,24 @@ async def test_a_setup_that_fails_leaves_nothing_behind(
 
 
 @pytest.mark.usefixtures("broker")
+async def test_platforms_that_were_never_set_up_are_not_unloaded(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Home Assistant would complain in the log; those of another site are none of ours."""
+
+    async def fail(*_args: Any) -> None:
+        raise ImportError
+
+    await setup_site(hass)
+    monkeypatch.setattr(ConfigEntries, "async_forward_entry_setups", fail)
+    entry = await setup_site(hass, "sito_002")
+    assert entry.state is ERROR
+    complaints = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert complaints == ["Error setting up entry sito_002 for site_devices"]
+    caplog.clear()
+
+
+@pytest.mark.usefixtures("broker")
 async def test_options_changed_while_a_failed_setup_is_taken_back_change_nothing(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,8 @@ async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: List
     listeners.async_device_changed(one)
     assert [entity.written for entity in entities] == [1, 2, 0]
     assert not site
+    listeners.async_remove(entities[2])  # type: ignore[arg-type]
+    assert not listeners._devices  # no record is held because it once had entities
 
 
 async def test_the_sites_own_hear_of_the_site_until_they_are_gone(listeners: Listeners) -> None:

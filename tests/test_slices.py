@@ -126,7 +126,7 @@ async def test_no_step_runs_after_the_end(take: Callable[[float], None], from_wi
     queue = Queue(lambda: take(1.1), lambda: take(1.1), lambda: take(1.1))
     queue.steps.async_stop()  # with none on its way
     if from_within:
-        queue.work.insert(1, queue.steps.async_stop)
+        queue.work.insert(1, lambda: (take(1.1), queue.steps.async_stop()))  # type: ignore[func-returns-value]
     queue.steps.async_start()
     await asyncio.sleep(0)
     if from_within:
@@ -137,6 +137,14 @@ async def test_no_step_runs_after_the_end(take: Callable[[float], None], from_wi
     assert queue.done == 1 + from_within
     queue.steps.async_start()
     assert (await queue.done_by_turn())[-1] == 3 + from_within
+
+
+async def test_steps_that_are_stopped_and_started_again_run_one_slice_a_turn(take: Callable[[float], None]) -> None:
+    queue = Queue(*[lambda: take(1.1)] * 4)
+    queue.steps.async_start()
+    queue.steps.async_stop()
+    queue.steps.async_start()
+    assert await queue.done_by_turn() == [1, 2, 3, 4, 4, 4]
 
 
 async def test_a_task_that_is_cancelled_passes_the_guard(caplog: pytest.LogCaptureFixture) -> None:

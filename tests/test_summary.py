@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 import pytest
 
 from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.fleet import Counts, DeviceRecord, Fleet
+from custom_components.site_devices.summary import Summary
 
 from . import advance, connectivity, deliver, entity_state, heartbeat, lose_connection, page, setup_site
 
@@ -80,6 +84,22 @@ async def test_counts_change_once_a_second_at_most(hass: HomeAssistant, freezer:
     await advance(hass, freezer, 1)
     assert 2 <= len(written) <= 4
     assert written[-1] == "50"
+
+
+async def test_counts_that_are_as_before_are_told_to_nobody(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.site_devices.summary._EVERY", 0.0)
+    fleet = Fleet(offline_after=30, max_devices=100)
+    told: list[Counts] = []
+    summary = Summary(hass.loop, fleet, lambda: told.append(summary.counts))
+    for records, expected in (([], 0), ([DeviceRecord(key="gateway/A", address="1", created=0.0)], 1)):
+        fleet.restore(records, ())
+        for _ in range(2):
+            summary.async_changed()
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert told == [Counts(1, 0, 0)] * expected
 
 
 async def test_counts_have_long_term_statistics(hass: HomeAssistant) -> None:
