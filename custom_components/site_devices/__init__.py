@@ -48,7 +48,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
         undo.callback(delattr, entry, "runtime_data")
         # the oldest end runs what is to be done on unload only after some failures
         undo.callback(end_updates)
-        undo.callback(site.async_stop)
+        undo.push_async_callback(site.async_stop)
         await site.async_load()
         undo.push_async_callback(async_unload_entry, hass, entry)
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)

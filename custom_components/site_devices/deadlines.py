@@ -16,7 +16,7 @@ from homeassistant.core import callback
 
 from .fleet import Change, Fleet
 from .line import Line, Step, Wait
-from .slices import SLICE
+from .slices import SLICE, Guard
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class DeadlineTimer:
         self._due = 0.0  # when the timer is late from
         self._turn: asyncio.Handle | None = None  # set from an overdue deadline until all of them are applied
         self._heard = 0  # messages so far when the last turn began
-        self._failed = False  # once, which was logged
-        self._stood_still = False  # likewise
+        self._guard = Guard("look after silent devices")
+        self._stood_still = False  # once, which was logged
 
     @callback
     def async_arm(self) -> None:
@@ -125,16 +125,13 @@ class DeadlineTimer:
             self._timer = self._loop.call_at(when, self._run, self._wake, self._due)
 
     def _run[*Ts](self, step: Callable[[*Ts], None], *args: *Ts) -> None:
-        """Run a turn; if it fails, log the first time, and try again a little later."""
-        try:
+        """Run a turn; if it fails, try again a little later."""
+        with self._guard:
             step(*args)
-        except Exception:
-            if not self._failed:
-                self._failed = True
-                _LOGGER.exception("Silent devices could not be looked after; further failures are not logged")
-            self.async_stop()
-            when = self._loop.time() + _RETRY
-            self._wake_at(when, when)
+            return
+        self.async_stop()
+        when = self._loop.time() + _RETRY
+        self._wake_at(when, when)
 
     def _wake(self, due: float) -> None:
         self._timer = None

@@ -29,7 +29,7 @@ class DevicePages:
         site_code: str,
         fleet: Fleet,
         *,
-        on_muted: Callable[[], None],
+        on_muted: Callable[[DeviceRecord], None],
         on_deleted: Callable[[DeviceRecord], None],
     ) -> None:
         """Write nothing yet.
@@ -77,7 +77,7 @@ class DevicePages:
         """Make the page of a device that is new; one that was deleted may come back disabled, as it was."""
         self._create(record)
         if record.muted:
-            self._on_muted()
+            self._on_muted(record)
 
     @callback
     def async_describe(self, record: DeviceRecord) -> None:
@@ -150,7 +150,7 @@ class DevicePages:
             device = self._registry.async_get(device_id)
             if record and device:
                 record.muted = device.disabled_by is not None
-                self._on_muted()
+                self._on_muted(record)
 
     def _create(self, record: DeviceRecord) -> None:
         """Make a device's page, or find the one from an earlier run and bring it up to date."""

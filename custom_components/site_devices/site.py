@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-import logging
 import time
 from typing import Final
 
@@ -37,13 +36,12 @@ from .log import SiteLog
 from .options import ADD, SiteOptions
 from .protocol import Channel, Heartbeat, IgnoreReason, parse
 from .registry import DevicePages
+from .slices import Guard
 from .storage import SiteStore
 from .subscription import LOSS_NOTICED_WITHIN, Subscription
 from .summary import Summary
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
-
-_LOGGER = logging.getLogger(__name__)
 
 _WATCHED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices goes on
 _MINUTE: Final = timedelta(minutes=1)
@@ -107,7 +105,7 @@ class Site:
         )
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._minutes_unsaved = 0
-        self._failed = False  # to show a change everywhere, which was logged
+        self._guard = Guard("show what has changed")
 
     # Life
 
@@ -306,9 +304,9 @@ class Site:
         self.fleet.accept_new = self.monitoring and SiteOptions.of(self._entry).new_devices == ADD
 
     @callback
-    def _muted_changed(self) -> None:
+    def _muted_changed(self, record: DeviceRecord) -> None:
         self.summary.async_changed()
-        self.events.async_review(self.fleet.records.values(), self.fleet.offline_after)
+        self.events.async_review((record,), self.fleet.offline_after)
         self._causes.async_look()
 
     @callback
@@ -318,16 +316,10 @@ class Site:
     # What goes out
 
     def _apply(self, changes: Sequence[Change]) -> None:
-        """Show changes everywhere. What fails is logged once, and keeps no other change from being shown."""
+        """Show changes everywhere."""
         for change in changes:
-            try:
+            with self._guard:
                 self._apply_one(change)
-            except Exception:
-                if not self._failed:
-                    self._failed = True
-                    _LOGGER.exception(
-                        "%s: %s of %s could not be shown everywhere", self.code, change.kind, change.record
-                    )
         self.summary.async_changed()
         self._save()
 
