@@ -21,8 +21,10 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
+from custom_components.site_devices.deadlines import DeadlineTimer
 
 SITE = "sito_001"
+_A_LITTLE = 0.001  # seconds
 _TURNS = 250  # of the loop: before anything flips, an echo comes and what has arrived is read; and MQTT subscribes, one at a time
 
 
@@ -66,12 +68,26 @@ async def heartbeat(
 
 
 async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
-    """Let time pass, at once; what is due at its end happens."""
+    """Let time pass at once, but for the moments at which a site looks after silent devices: what is due happens."""
+    end = hass.loop.time() + seconds
+    while (look := min(filter(lambda when: when > hass.loop.time(), _looks(hass)), default=end)) < end - _A_LITTLE:
+        await hold(hass, freezer, look - hass.loop.time() + _A_LITTLE)
+    await hold(hass, freezer, max(end - hass.loop.time(), 0))
+
+
+async def hold(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass while something holds the loop; what is due at its end happens then."""
     freezer.tick(seconds)
     async_fire_time_changed_exact(hass)
     for _ in range(_TURNS):
         await asyncio.sleep(0)
     await hass.async_block_till_done()
+
+
+def _looks(hass: HomeAssistant) -> list[float]:
+    """Return when sites wake for a deadline."""
+    waiting = [timer for timer in hass.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+    return [timer.when() for timer in waiting if isinstance(getattr(timer._callback, "__self__", None), DeadlineTimer)]
 
 
 async def change_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -12,7 +12,7 @@ from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.data import SiteData
 from custom_components.site_devices.fleet import DeviceRecord, Fleet
 
-from . import SITE, advance, deliver, heartbeat, setup_site
+from . import SITE, advance, deliver, heartbeat, lose_connection, regain_connection, setup_site
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -113,3 +113,27 @@ async def test_who_goes_on_being_refused_is_not_looked_at_each_second(
     assert len(looked) <= 2
     key = "data_limit" if channel == "input" else "device_limit"
     assert (DOMAIN, f"{entry.entry_id}_{key}") in ir.async_get(hass).issues
+
+
+async def test_a_connection_lost_six_times_in_an_hour_is_told_until_an_hour_has_fewer(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    entry = await setup_site(hass)
+
+    def told() -> bool:
+        return ir.async_get(hass).async_get_issue(DOMAIN, f"{entry.entry_id}_unsteady_connection") is not None
+
+    for _ in range(5):
+        lose_connection(hass)
+        await advance(hass, freezer, 10)
+        regain_connection(hass)
+        await advance(hass, freezer, 300)
+    assert not told()
+    lose_connection(hass)
+    regain_connection(hass)
+    await advance(hass, freezer, 2)
+    assert told()
+    await advance(hass, freezer, 3600 - 5 * 310 - 4)
+    assert told()
+    await advance(hass, freezer, 62)  # the first is more than an hour ago, which is looked at once a minute
+    assert not told()

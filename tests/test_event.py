@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -248,14 +249,113 @@ async def test_what_was_gathered_is_told_when_home_assistant_stops(
     assert [event["event_type"] for event in happened] == ["discovered"]
 
 
-async def test_what_was_gathered_is_dropped_when_monitoring_ends(
+async def turn(hass: HomeAssistant, position: str) -> None:
+    """Switch monitoring."""
+    await hass.services.async_call(
+        "switch", f"turn_{position}", {"entity_id": "switch.sito_001_monitoring"}, blocking=True
+    )
+    await hass.async_block_till_done()
+
+
+async def test_what_was_gathered_is_told_when_monitoring_ends_but_not_who_is_silent(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
 ) -> None:
+    """Whoever switches devices off for planned work may do so before the switch."""
     await setup_site(hass)
+    await heartbeat(hass, "gateway/1", "SILENT")
+    await advance(hass, freezer, 20)
     await heartbeat(hass)
-    await hass.services.async_call("switch", "turn_off", {"entity_id": "switch.sito_001_monitoring"}, blocking=True)
-    await advance(hass, freezer, 30)
-    assert not happened
+    await advance(hass, freezer, 11)
+    happened.clear()
+    await turn(hass, "off")
+    await advance(hass, freezer, 0.01)
+    assert [event["event_type"] for event in happened] == ["discovered"]
+    await advance(hass, freezer, 60)
+    assert len(happened) == 1
+
+    await turn(hass, "on")  # it is silent still, and was not told so
+    await advance(hass, freezer, 15.1)
+    assert [(event["event_type"], event["message"]) for event in happened[1:]] == [
+        ("offline", "Gateway 1 of sito_001 is offline.")
+    ]
+
+
+# What was told last
+
+
+type Scene = list[tuple[str, float]]  # what happens, and how many seconds after that
+
+
+@pytest.mark.parametrize(
+    ("scene", "told"),
+    [
+        ([("beat", 46)], ["offline"]),
+        ([("beat", 40), ("beat", 20)], []),  # back within the window
+        ([("beat", 46), ("beat", 16)], ["offline", "online"]),
+        ([("beat", 46), ("beat", 10), ("off", 1), ("on", 16)], ["offline", "online"]),
+        ([("beat", 46), ("off", 1), ("beat", 1), ("on", 16)], ["offline", "online"]),
+        ([("beat", 46), ("off", 1), ("on", 1), ("beat", 16)], ["offline", "online"]),
+        ([("beat", 32), ("off", 100), ("on", 16)], ["offline"]),
+        ([("beat", 32), ("off", 100), ("beat", 1), ("on", 16)], []),
+        ([("beat", 32), ("killed", 16)], ["offline"]),  # within the window
+        ([("beat", 32), ("killed", 5), ("beat", 16)], []),
+        ([("beat", 46), ("killed", 16)], ["offline"]),
+        ([("beat", 46), ("killed", 16), ("beat", 16)], ["offline", "online"]),
+        ([("beat", 46), ("beat", 5), ("killed", 16)], ["offline", "online"]),
+        ([("beat", 32), ("reload", 16)], ["offline"]),
+        ([("beat", 46), ("reload", 16), ("beat", 1), ("reload", 20)], ["offline", "online"]),
+        ([("beat", 46), ("mute", 1), ("beat", 1), ("unmute", 16)], ["offline", "online"]),
+        ([("beat", 20), ("mute", 26), ("unmute", 16)], ["offline"]),
+    ],
+)
+async def test_it_is_brought_to_agree_with_what_is_true(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    freezer: FrozenDateTimeFactory,
+    happened: list[dict[str, Any]],
+    scene: Scene,
+    told: list[str],
+) -> None:
+    entry = await setup_site(hass)
+
+    async def mute(by: dr.DeviceEntryDisabler | None) -> None:
+        dr.async_get(hass).async_update_device(page(hass, entry).id, disabled_by=by)
+        await hass.async_block_till_done()
+
+    for what, seconds in scene:
+        match what:
+            case "beat":
+                await heartbeat(hass)
+            case "on" | "off":
+                await turn(hass, what)
+            case "mute":
+                await mute(dr.DeviceEntryDisabler.USER)
+            case "unmute":
+                await mute(None)
+            case "reload":
+                await hass.config_entries.async_reload(entry.entry_id)
+            case "killed":
+                await advance(hass, freezer, 0)
+                site = entry.runtime_data
+                site.events._windows.clear()
+                with patch.object(type(site._store), "_data", return_value=site._store._data(site.fleet)):
+                    await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done()
+        await advance(hass, freezer, seconds)
+    assert [event["event_type"] for event in happened if event["event_type"] != "discovered"] == told
+
+
+async def test_nothing_is_told_of_who_was_deleted_meanwhile(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, happened: list[dict[str, Any]]
+) -> None:
+    entry = await setup_site(hass)
+    await heartbeat(hass)
+    await advance(hass, freezer, 31)
+    happened.clear()
+    site = entry.runtime_data
+    site.async_remove(site.fleet.records["datalogger/TEST123"])
+    await advance(hass, freezer, 16)
+    assert happened == []
 
 
 async def test_a_muted_device_is_in_no_event(

@@ -29,6 +29,7 @@ from . import (
     connectivity,
     deliver,
     heartbeat,
+    hold,
     lose_connection,
     publish,
     regain_connection,
@@ -107,17 +108,44 @@ async def test_without_a_connection_deadlines_stand_still_and_states_are_kept_fo
     assert states(hass, A, B, C) == ["off", "off", "unknown"]
 
 
-async def test_a_connection_that_breaks_again_and_again_flips_nobody(
+async def test_a_connection_that_breaks_again_and_again_hides_nobody_dead_and_flips_nobody_alive(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     await setup_site(hass)
-    await beat(hass, A)
-    for _ in range(10):
-        await advance(hass, freezer, 25)
+    await beat(hass, A, B)
+    for _ in range(2):
+        assert states(hass, A, B) == ["on", "on"]
+        await advance(hass, freezer, 20)
+        await beat(hass, A)
         lose_connection(hass)
-        await advance(hass, freezer, 25)
+        await advance(hass, freezer, 40)
         regain_connection(hass)
+    assert states(hass, A, B) == ["on", "on"]
+    await advance(hass, freezer, 10.1)  # a full deadline since the first of them
+    assert states(hass, A, B) == ["on", "off"]
+
+
+@pytest.mark.parametrize("renewed_by", ["reload", "switch"])
+async def test_nothing_that_is_done_again_and_again_hides_somebody_dead(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, renewed_by: str
+) -> None:
+    entry = await setup_site(hass)
+    await beat(hass, A)
+    for _ in range(2):
+        assert states(hass, A) == ["on"]
+        await advance(hass, freezer, 25)
+        if renewed_by == "reload":
+            await hass.config_entries.async_reload(entry.entry_id)
+            await hass.async_block_till_done()
+        else:
+            for position in ("turn_off", "turn_on"):
+                switch = {"entity_id": "switch.sito_001_monitoring"}
+                await hass.services.async_call("switch", position, switch, blocking=True)
     assert states(hass, A) == ["on"]
+    await advance(hass, freezer, 4.9)
+    assert states(hass, A) == ["on"]
+    await advance(hass, freezer, 0.2)
+    assert states(hass, A) == ["off"]
 
 
 async def test_deadlines_run_only_from_home_assistants_start(
@@ -161,19 +189,19 @@ async def test_devices_come_back_as_they_were_with_one_full_deadline_for_the_onl
     assert states(hass, A, B, C) == ["off", "off", "unknown"]
 
 
-async def test_a_timer_that_comes_late_flips_only_who_was_silent_for_a_whole_deadline(
+async def test_a_loop_that_was_held_gives_everybody_a_full_deadline(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     await setup_site(hass)
-    await beat(hass, A)
-    await advance(hass, freezer, 10)
+    await beat(hass, A, B)
+    await hold(hass, freezer, 100)
+    assert states(hass, A, B) == ["on", "on"]
+    await advance(hass, freezer, 20)
     await beat(hass, B)
-    await advance(hass, freezer, 100)  # in one step: the loop was blind for 80 s beyond A's deadline
-    assert states(hass, A, B) == ["off", "on"]
     await advance(hass, freezer, 9.9)
-    assert states(hass, A, B) == ["off", "on"]
+    assert states(hass, A, B) == ["on", "on"]
     await advance(hass, freezer, 0.2)
-    assert states(hass, A, B) == ["off", "off"]
+    assert states(hass, A, B) == ["off", "on"]
 
 
 async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

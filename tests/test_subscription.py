@@ -94,7 +94,7 @@ async def test_a_connection_that_comes_before_all_topics_are_subscribed_is_not_l
 ) -> None:
     async def subscribe(*_args: object, **_options: object) -> object:
         regain_connection(hass)
-        assert listener.listening == [False]
+        assert listener.listening == []
         return lambda: None
 
     lose_connection(hass)

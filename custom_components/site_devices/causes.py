@@ -6,6 +6,7 @@ follows. All devices have to be looked at, so it is done once a second at most, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 import logging
 from typing import Final
@@ -21,6 +22,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _EVERY: Final = 1.0  # seconds
 _HEARD_NOTHING: Final = 600  # seconds of connection, after which something must be wrong
+_UNSTEADY: Final = 6  # losses of the connection within this many seconds; a broker that restarts once or twice is none
+_UNSTEADY_WITHIN: Final = 3600
 _REFUSED_RECENTLY: Final = 600  # seconds for which a device that found no place counts as one that wants it
 
 
@@ -37,6 +40,7 @@ class Causes:
         self._issues = issues
         self._messages = messages
         self._listening_since: float | None = None
+        self._losses: deque[float] = deque(maxlen=_UNSTEADY)  # when the connection was lost, the last few times
         self._refused_at: float | None = None  # when a device last found no place
         self._look = Debouncer(hass, _LOGGER, cooldown=_EVERY, immediate=True, function=self._look_now)
 
@@ -49,6 +53,12 @@ class Causes:
     def async_listening(self, since: float | None) -> None:
         """Take in since when the site can be heard; None: it can't."""
         self._listening_since = since
+
+    @callback
+    def async_connection_lost(self) -> None:
+        """Take in that the connection to the broker was lost."""
+        self._losses.append(self._loop.time())
+        self.async_look()
 
     @callback
     def async_device_refused(self) -> None:
@@ -75,6 +85,8 @@ class Causes:
         self._issues.async_set_no_connectivity(self._data.budget.without_connectivity())
         since = self._listening_since
         self._issues.async_set_silent(not self._messages() and since is not None and now - since >= _HEARD_NOTHING)
+        unsteady = len(self._losses) == _UNSTEADY and now - self._losses[0] <= _UNSTEADY_WITHIN
+        self._issues.async_set_unsteady(_UNSTEADY if unsteady else None)
         self._tell_full(now)
 
     def _tell_full(self, now: float) -> None:

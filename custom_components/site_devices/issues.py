@@ -24,6 +24,7 @@ NO_CONNECTIVITY: Final = "no_connectivity"
 REPLACED: Final = "replaced"
 SILENT_SITE: Final = "silent_site"
 STORE_LOST: Final = "store_lost"
+UNSTEADY_CONNECTION: Final = "unsteady_connection"
 _DEVICES_NAMED: Final = 20
 _REPLACED_AT_ONCE: Final = 20
 
@@ -73,6 +74,11 @@ class SiteIssues:
     def async_set_silent(self, silent: bool) -> None:
         """Tell that the site was never heard, or that it was."""
         self._set(SILENT_SITE, {} if silent else None)
+
+    @callback
+    def async_set_unsteady(self, times: int | None) -> None:
+        """Tell that the connection to the broker was lost so often within an hour, or (None) that it was not."""
+        self._set(UNSTEADY_CONNECTION, None if times is None else {"times": str(times)})
 
     @callback
     def async_set_store_lost(self, file: str | None) -> None:

@@ -287,6 +287,7 @@ class Site:
             self._judge_from(now)
         else:
             self._judge_from(self.line.lost(now))
+            self._causes.async_connection_lost()
 
     def _judge_from(self, since: float) -> None:
         """Judge silence while the site can be heard and is monitored; `since` is when that changed (monotonic)."""
