@@ -165,8 +165,9 @@ class Model:
         """Nothing could be heard for a while: who has not had a full deadline since it was heard last gets it."""
         for device in self.devices.values():
             if device.online and device.heard < until:
+                heard_meanwhile = not device.graced and device.heard > since
                 device.heard = min(until, device.heard + until - since) if device.graced else now
-                device.graced = True
+                device.graced = not heard_meanwhile
             if device.rivals:
                 device.rivals = {address: min(now, heard + until - since) for address, heard in device.rivals.items()}
 

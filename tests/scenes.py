@@ -36,6 +36,7 @@ class Device:
     every: float
     dead_since: float | None = None
     revived: float = 0.0
+    due: float = 0.0  # its next heartbeat
     arrivals: list[float] = field(default_factory=list)  # what the site was handed
 
 
@@ -128,7 +129,8 @@ class World:
         self.loop = SlowMotion()
         self.began = self.loop.now
         self.end = self.began + chance.choice([400, 700])
-        self.unheard: list[tuple[float, float]] = []  # from, to: nothing could be heard
+        self.unheard: list[tuple[float, float]] = []  # from, to: what was sent then is lost, or comes late
+        self.held: list[tuple[float, float]] = []  # what was sent then is read when the loop goes on
         self.told: dict[str, list[str]] = {}
         self.wrong: list[str] = []
         self.connected = True
@@ -148,11 +150,11 @@ class World:
             self.loop.call_later(chance.uniform(0, device.every), self.beat, device)
             if chance.random() < 0.5:
                 self.loop.call_at(chance.uniform(self.began, self.end), self.die, device)
-        fault = chance.choice([None, self.freeze, self.restart_broker, self.flap, self.hold, self.restart, self.switch])
-        if fault:
-            at = self.began + chance.uniform(5, 60)
-            while at < self.end:
-                at += fault(at) + chance.choice([2, 20, 25, 40, 100])
+        faults = [self.freeze, self.restart_broker, self.flap, self.hold, self.restart, self.switch]
+        faults = chance.sample(faults, chance.choice([0, 1, 1, 2, 3]))
+        at = self.began + chance.uniform(5, 60)
+        while faults and at < self.end:
+            at += chance.choice(faults)(at) + chance.choice([2, 20, 25, 40, 100])
 
     def run(self) -> list[str]:
         """Play the scene, and return what went wrong."""
@@ -166,7 +168,8 @@ class World:
 
     def beat(self, device: Device) -> None:
         """Send a heartbeat, and the next one in time."""
-        self.loop.call_later(device.every * self.random.uniform(0.9, 1), self.beat, device)
+        device.due = self.loop.time() + device.every * self.random.uniform(0.9, 1)
+        self.loop.call_at(device.due, self.beat, device)
         if device.dead_since is None:
             self.deliver(lambda: self.arrive(device))
 
@@ -181,7 +184,8 @@ class World:
             self.loop.call_later(self.random.uniform(10, 250), self.revive, device)
 
     def revive(self, device: Device) -> None:
-        self.check_death(device)
+        if self.site.listening and not self.site.fleet.paused and self.frozen_since is None:
+            self.check_death(device)
         device.dead_since = None
         device.revived = self.loop.time()
 
@@ -210,8 +214,11 @@ class World:
 
     def freeze(self, at: float) -> float:
         """The broker says nothing for a while; MQTT notices when that takes too long."""
-        length = self.random.choice([1, 5, 20, 60, 90])
+        length = self.random.choice([1, 5, 20, 60, 90, 200])
         self.loop.call_at(at, self.begin_freeze)
+        if length > PATIENCE:
+            self.loop.call_at(at + PATIENCE, self.lose, length - PATIENCE)
+            return length + RECONNECT
         self.loop.call_at(at + length, self.thaw)
         return length
 
@@ -222,7 +229,8 @@ class World:
     def thaw(self) -> None:
         if self.frozen_since is None:
             return
-        self.unheard.append((self.frozen_since, self.loop.time()))
+        if self.loop.time() - self.frozen_since > 2:  # else nobody notices, nor need
+            self.unheard.append((self.frozen_since, self.loop.time()))
         self.frozen_since = None
         held_back, self.held_back = self.held_back, []
         for what in held_back:
@@ -237,9 +245,12 @@ class World:
     def lose(self, away: float) -> None:
         now = self.loop.time()
         if self.connected:
+            since = now if self.frozen_since is None else self.frozen_since
             self.connected = False
+            self.frozen_since = None
+            self.held_back.clear()
             self.site.set_listening(False)
-            self.loop.call_at(now + (away // RECONNECT + 1) * RECONNECT, self.reconnect, now)
+            self.loop.call_at(now + (away // RECONNECT + 1) * RECONNECT, self.reconnect, since)
 
     def reconnect(self, since: float) -> None:
         self.connected = True
@@ -259,7 +270,7 @@ class World:
 
     def hold_now(self, length: float) -> None:
         now = self.loop.time()
-        self.unheard.append((now, now + length))
+        self.held.append((now, now + length))
         self.loop.hold(length)
 
     def restart(self, at: float) -> float:
@@ -290,10 +301,10 @@ class World:
 
     # What must hold
 
-    def listened(self, since: float, until: float) -> float:
+    def listened(self, since: float, until: float, unheard: list[tuple[float, float]]) -> float:
         """Return for how many seconds something could be heard."""
         lost, end = 0.0, since
-        for start, stop in sorted(self.unheard):
+        for start, stop in sorted(unheard):
             if min(stop, until) > max(start, end):
                 lost += min(stop, until) - max(start, end)
                 end = min(stop, until)
@@ -306,14 +317,12 @@ class World:
         heard = device.arrivals[-1]
         if device.dead_since is not None or device.revived > heard:
             return
-        if self.frozen_since is not None:
-            # where the echo is not let through, a frozen broker can't be told from silence
-            if self.unanswered < 3:
-                self.wrong.append(f"{record.serial} off at {now - self.began:.1f} while the broker is frozen")
-            return
+        until = now if self.frozen_since is None else self.frozen_since
+        if self.frozen_since is not None and self.unanswered >= 3:
+            return  # where the echo is not let through, a frozen broker can't be told from silence
         over = [stop for start, stop in self.unheard if stop > heard]
         since = min(over, default=heard)
-        if self.listened(since, now) < DEADLINE - 0.01:
+        if device.due < now or self.listened(since, until, self.unheard) < DEADLINE - 0.01:
             self.wrong.append(f"{record.serial} off at {now - self.began:.1f}, heard at {heard - self.began:.1f}")
 
     def check_death(self, device: Device) -> None:
@@ -322,7 +331,7 @@ class World:
         record = self.site.fleet.records.get(f"gateway/{device.serial}")
         if device.dead_since is None or record is None or not record.online:
             return
-        listened = self.listened(device.dead_since, now)
+        listened = self.listened(device.dead_since, now, self.unheard + self.held)
         if listened > 2 * DEADLINE + PATIENCE + SLACK:
             self.wrong.append(f"{device.serial} on, dead since {device.dead_since - self.began:.1f}, {listened:.1f} s")
 

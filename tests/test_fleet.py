@@ -456,6 +456,18 @@ def test_who_was_heard_since_the_interruption_keeps_its_grace(yard: Yard) -> Non
     assert yard.wait(2) == [("A", OFFLINE)]
 
 
+def test_who_was_heard_while_nobody_was_judged_keeps_its_grace(yard: Yard) -> None:
+    yard.hear("A")
+    yard.fleet.pause(yard.now)
+    yard.sleep(100)
+    yard.hear("A")
+    yard.sleep(20)
+    yard.fleet.resume(yard.now)
+    assert yard.wait(29) == []
+    assert not yard.record().graced
+    assert yard.fleet.next_deadline() == yard.now + 1
+
+
 @pytest.mark.parametrize(("silent", "left"), [(0, 30), (20, 10), (29, 1), (30, 0)])
 def test_a_restart_renews_no_grace(yard: Yard, silent: int, left: int) -> None:
     yard.hear("A")

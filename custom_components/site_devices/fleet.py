@@ -242,7 +242,7 @@ class Fleet:
                 if record.graced:
                     record.heard = min(record.heard + length, until)
                 else:
-                    record.graced = True
+                    record.graced = record.heard <= since  # who is not monitored is heard all the same
                     record.heard = now
                     queue.move_to_end(record.key)
         for record in self._conflicts.values():
