@@ -17,7 +17,13 @@ PACKAGE = "custom_components.site_devices"
 ROOT = Path(custom_components.site_devices.__file__).parent
 
 # the pure rooms, and which others each may know
-PURE = {"protocol": set[str](), "readings": {"protocol"}, "fleet": {"protocol", "readings"}, "line": set[str]()}
+PURE = {
+    "agenda": set[str](),
+    "fleet": {"agenda", "protocol", "readings"},
+    "line": set[str](),
+    "protocol": set[str](),
+    "readings": {"protocol"},
+}
 LIBRARIES = {"orjson"}
 # of the standard library: what waits, runs beside the loop, talks to the world, or loads what can't be seen here
 IMPURE = {"asyncio", "concurrent", "importlib", "io", "multiprocessing", "os", "pathlib", "random", "sched", "select"} | {

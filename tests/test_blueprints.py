@@ -155,6 +155,7 @@ async def trouble(
         await connect(hass, broker, up=False)
         await advance(hass, freezer, seconds)
         await connect(hass, broker, up=True)
+        await heartbeat(hass, "datalogger/monstro/1", "T1")
         await advance(hass, freezer, 10)
     await monitor(hass, on=False)
     await advance(hass, freezer, 300)
@@ -188,7 +189,7 @@ async def test_an_outage_of_twelve_is_one_message_and_one_all_clear(
     freezer.tick(5)
     await all_alive(hass, 6, first=7)
 
-    await advance(hass, freezer, OFFLINE)
+    await advance(hass, freezer, OFFLINE - 5)
     assert [connectivity(hass, f"datalogger/T{number}") for number in (1, 12)] == ["off", "on"]
     assert not phone
     await advance(hass, freezer, 5)
@@ -232,18 +233,26 @@ async def test_who_falls_silent_later_in_an_outage_is_one_more_message(
     assert titles(phone)[2:] == ["sito_001: all clear"]
 
 
-async def test_the_all_clear_of_a_short_outage_comes_after_its_list(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, phone: list[ServiceCall], automate: Automate
+@pytest.mark.parametrize(
+    ("silent_for", "told"), [(1, []), (15.1, ["1 device of sito_001 is offline", "sito_001: all clear"])]
+)
+async def test_a_short_outage_has_its_list_before_its_all_clear_or_neither(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    phone: list[ServiceCall],
+    automate: Automate,
+    silent_for: float,
+    told: list[str],
 ) -> None:
     await setup_site(hass)
     await automate("outage", **outage_inputs())
     await all_alive(hass, 1)
     await advance(hass, freezer, OFFLINE)
-    await advance(hass, freezer, 1)
+    await advance(hass, freezer, silent_for)
     await all_alive(hass, 1)
     for _ in range(5):
         await advance(hass, freezer, 5)
-    assert titles(phone) == ["1 device of sito_001 is offline", "sito_001: all clear"]
+    assert titles(phone) == told
 
 
 @pytest.mark.parametrize("offline", [False, True], ids=["all online", "some offline"])
