@@ -149,14 +149,14 @@ async def test_a_device_whose_page_is_deleted_by_others_goes_as_if_by_the_user(
     assert connectivity(hass) == "on"
 
 
-@pytest.mark.parametrize(("gone", "kept"), [("OTHER", "OWNER"), ("OWNER", "OTHER")])
+@pytest.mark.parametrize(("gone", "kept"), [("OTHER", "FIRST"), ("FIRST", "OTHER")])
 async def test_everybody_goes_offline_in_time_when_a_page_at_a_shared_address_was_deleted_by_others(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, gone: str, kept: str
 ) -> None:
     """The device itself lives on, and its neighbour's silence changes what its page is called."""
     entry = await setup_site(hass)
     await heartbeat(hass, serial="OTHER")
-    await heartbeat(hass, serial="OWNER")
+    await heartbeat(hass, serial="FIRST")
     await heartbeat(hass, "gateway/1", "GATE")
     dr.async_get(hass).async_remove_device(page(hass, entry, gone).id)
     await advance(hass, freezer, 20)
