@@ -117,7 +117,7 @@ def test_no_error_is_raised_without_a_translation() -> None:
 
 def test_every_issue() -> None:
     kinds = {issues.CONFLICT, issues.DATA_LIMIT, issues.DEVICE_LIMIT, issues.REPLACED, issues.SILENT_SITE}
-    kinds |= {issues.ENTITY_LIMIT, issues.NO_CONNECTIVITY, issues.STORE_LOST}
+    kinds |= {issues.ENTITY_LIMIT, issues.NO_CONNECTIVITY, issues.STORE_LOST, issues.UNSTEADY_CONNECTION}
     assert EN["issues"].keys() == kinds
     flows = [issue["fix_flow"] for issue in EN["issues"].values() if "fix_flow" in issue]
     assert {reason for flow in flows for reason in flow["abort"]} == given("repairs", "reason")
