@@ -155,7 +155,9 @@ async def trouble(
         await connect(hass, broker, up=False)
         await advance(hass, freezer, seconds)
         await connect(hass, broker, up=True)
-        await heartbeat(hass, "datalogger/monstro/1", "T1")
+        for record in list(entry.runtime_data.fleet.records.values()):
+            if record.online:
+                await heartbeat(hass, f"datalogger/{record.address}", record.serial)
         await advance(hass, freezer, 10)
     await monitor(hass, on=False)
     await advance(hass, freezer, 300)

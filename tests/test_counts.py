@@ -125,4 +125,4 @@ async def test_a_device_that_falls_silent_writes_each_of_its_entities_once(
     devices = Counter({entity: count for entity, count in written.items() if ".monstro_" in entity})
     assert len(devices) == 3 * MANY
     assert set(devices.values()) == {1}
-    assert len(written) - len(devices) <= 5, set(written) - set(devices)  # the site's own
+    assert len(written) - len(devices) <= 6  # the site's own
