@@ -38,9 +38,13 @@ class SlowMotion(asyncio.BaseEventLoop):
     def run(self, seconds: float = 0.0) -> None:
         """Let time pass, and then everything happen that it has set off."""
         self._end = self.now + seconds
-        self._run_once()
-        while self.now < self._end - TOLERANCE or self._ready:
+        asyncio._set_running_loop(self)  # a task runs only on the running loop
+        try:
             self._run_once()
+            while self.now < self._end - TOLERANCE or self._ready:
+                self._run_once()
+        finally:
+            asyncio._set_running_loop(None)
 
     def block(self, seconds: float, *, after: float = 0.0) -> None:
         """Let something else hold the loop."""

@@ -840,6 +840,20 @@ def test_after_a_restart_an_address_belongs_to_one_that_is_alive(yard: Yard) -> 
     assert yard.name("LIVE") == "monstro/1"
 
 
+def test_after_a_restart_two_live_devices_at_one_address_keep_their_names(yard: Yard) -> None:
+    yard.hear("OTHER", "monstro/1")
+    yard.hear("OWNER", "monstro/1")
+    yard.sleep(1)
+    yard.hear("OTHER", "monstro/1")  # heard last, and the address is not its own
+    yard.hear("ALONE", "monstro/2")
+    assert yard.fleet.owners() == ["datalogger/OWNER"]
+
+    yard = yard.restarted()
+
+    assert yard.name("OWNER") == "monstro/1"
+    assert yard.name("OTHER") == "monstro/1 (OTHER)"
+
+
 def test_a_device_that_was_just_deleted_still_has_a_name(yard: Yard) -> None:
     yard.hear("A", "monstro/1")
     record = yard.record("A")
@@ -971,6 +985,15 @@ def test_when_the_later_one_falls_silent_the_device_stays_where_it_is(yard: Yard
 
     assert yard.wait(9) == []
     assert yard.wait(1) == [("A", CONFLICT_ENDED)]
+    assert yard.name("A") == "monstro/1"
+
+
+def test_when_both_fall_silent_at_once_the_device_stays_where_it_is(yard: Yard) -> None:
+    # noticed on the way back: it is at monstro/1, and monstro/2 is the first of its rivals
+    alternate(yard, "monstro/1", "monstro/2", "monstro/3", "monstro/1", "monstro/2", "monstro/1", every=0)
+    assert set((yard.record("A").rivals or {}).values()) == {yard.now}
+
+    assert yard.wait(150) == [("A", OFFLINE), ("A", CONFLICT_ENDED)]
     assert yard.name("A") == "monstro/1"
 
 
@@ -1124,6 +1147,55 @@ def test_a_younger_device_at_the_address_of_a_silent_one_replaces_it(yard: Yard)
     assert pairs(yard) == [("OLD", "NEW")]
 
 
+def beat_for(yard: Yard, serial: str, seconds: int) -> None:
+    """Let a device beat each second at monstro/1, also when this began."""
+    for _ in range(seconds):
+        yard.hear(serial, "monstro/1")
+        yard.wait(1)
+
+
+def test_the_two_deadlines_begin_anew_when_the_younger_device_comes_back(yard: Yard) -> None:
+    yard.hear("OLD", "monstro/1")
+    yard.wait(30)
+    yard.hear("NEW", "monstro/1")
+    yard.wait(100)
+
+    beat_for(yard, "NEW", 59)
+    assert pairs(yard) == []
+    yard.wait(1)
+    assert pairs(yard) == [("OLD", "NEW")]
+
+
+def test_the_two_deadlines_begin_anew_when_the_younger_device_moves_there(yard: Yard) -> None:
+    yard.hear("OLD", "monstro/1")
+    yard.wait(30)
+    yard.hear("NEW", "monstro/2")
+    for _ in range(10):
+        yard.wait(10)
+        yard.hear("NEW", "monstro/2")
+
+    beat_for(yard, "NEW", 59)
+    assert pairs(yard) == []
+    yard.wait(1)
+    assert pairs(yard) == [("OLD", "NEW")]
+
+
+def test_the_two_deadlines_begin_anew_after_a_restart_and_after_nothing_else(yard: Yard) -> None:
+    yard = replaced(yard).restarted()
+    yard.sleep(1000)
+    assert pairs(yard) == []
+    yard.fleet.resume(yard.now)
+
+    beat_for(yard, "NEW", 30)
+    yard.fleet.pause(yard.now)
+    yard.sleep(10)
+    yard.fleet.resume(yard.now)
+    beat_for(yard, "NEW", 19)
+    assert pairs(yard) == []
+    yard.wait(1)
+    assert pairs(yard) == [("OLD", "NEW")]
+
+
 @pytest.mark.parametrize("muted", ["OLD", "NEW"])
 def test_muted_devices_are_replaced_by_nobody(yard: Yard, muted: str) -> None:
     replaced(yard).record(muted).muted = True
@@ -1225,3 +1297,114 @@ def test_others_at_the_address_keep_their_names_when_hardware_is_replaced(yard: 
 
     assert yard.name("OLDEST") == "monstro/1 (OLDEST)"
     assert yard.name("NEW") == "monstro/1"
+
+
+# Work: a look at the deadlines costs what is due, however many others there are
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Count what the agendas ask for: the end of a queue, the end of a conflict."""
+    asked = {"_queue_end": 0, "_conflict_end": 0}
+
+    def count(name: str) -> None:
+        original = getattr(Fleet, name)
+
+        def counting(fleet: Fleet, thing: object) -> object:
+            asked[name] += 1
+            return original(fleet, thing)
+
+        monkeypatch.setattr(Fleet, name, counting)
+
+    for name in asked:
+        count(name)
+    return asked
+
+
+MOST = 9900
+AT_ONCE = 1000  # put right by one look
+
+
+def run_down(fleet: Fleet, asked: dict[str, int], name: str) -> tuple[int, int]:
+    """Let everything happen that is due; return the work of all of it, and the most of one step."""
+    begun, most, steps = asked[name], 0, 0
+    while (due := fleet.next_deadline()) is not None:
+        while True:
+            before = asked[name]
+            changes = fleet.expire(due)
+            fleet.next_deadline()
+            most = max(most, asked[name] - before)
+            steps += 1
+            if not changes:
+                break
+        assert steps < 10 * MOST
+    return asked[name] - begun, most
+
+
+def distinct(count: int) -> Fleet:
+    """Return a fleet in which each device has a deadline of its own."""
+    fleet = Fleet(offline_after=30, max_devices=count)
+    fleet.restore(
+        [
+            DeviceRecord(key=f"gateway/{number}", address=str(number), created=0, online=True, offline_after=5 + number)
+            for number in range(count)
+        ],
+        (),
+    )
+    fleet.resume(0)
+    return fleet
+
+
+def test_as_many_deadlines_as_devices_cost_a_few_questions_each(asked: dict[str, int]) -> None:
+    fleet = distinct(MOST)
+    total, most = run_down(fleet, asked, "_queue_end")
+    assert fleet.counts().offline == MOST
+    assert total < 8 * MOST
+    assert most <= 8
+
+
+def test_a_heartbeat_asks_for_no_end(asked: dict[str, int]) -> None:
+    fleet = distinct(100)
+    asked["_queue_end"] = 0
+    for number in range(100):
+        fleet.heartbeat(Heartbeat(f"gateway/{number}", str(number), False, None, None, {}), now=1, wall=1)
+    assert asked["_queue_end"] == 0
+
+
+def test_thousands_of_deadlines_that_moved_on_are_put_right_in_bounded_steps(asked: dict[str, int]) -> None:
+    fleet = distinct(MOST)
+    asked["_queue_end"] = most = looks = 0
+    for now in range(1, 40):  # all beat, again and again, and none is ever due
+        for number in range(MOST):
+            fleet.heartbeat(Heartbeat(f"gateway/{number}", str(number), False, None, None, {}), now=now, wall=1)
+        before = asked["_queue_end"]
+        due = fleet.next_deadline()
+        assert due is not None
+        assert due <= now + 5
+        assert fleet.expire(now) == ()
+        most = max(most, asked["_queue_end"] - before)
+        looks += 1
+    assert most <= 2 * AT_ONCE
+    while fleet.next_deadline() != 44:  # the true first
+        looks += 1
+        assert looks < 60
+
+
+def test_thousands_of_conflicts_cost_a_few_questions_each(asked: dict[str, int]) -> None:
+    count = 3000
+    fleet = Fleet(offline_after=30, max_devices=count)
+    fleet.resume(0)
+    most = 0
+    for number in range(count):
+        for turn in range(4):
+            before = asked["_conflict_end"]
+            beat = Heartbeat(f"gateway/{number}", f"{turn % 2}-{number}", False, None, None, {})
+            fleet.heartbeat(beat, now=number / 100, wall=1)
+            fleet.next_deadline()
+            most = max(most, asked["_conflict_end"] - before)
+    assert len(fleet.conflicts()) == count
+    assert most <= 4
+    total, most = run_down(fleet, asked, "_conflict_end")
+    assert fleet.conflicts() == []
+    assert total < 16 * count
+    assert most <= 8

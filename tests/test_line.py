@@ -147,6 +147,17 @@ def test_other_losses_forbid_nothing(fresh: Line, after: float, echo: bool, asks
     assert fresh.message(30) is asks
 
 
+def test_an_echo_in_between_begins_the_count_of_losses_anew(fresh: Line) -> None:
+    fresh.probe(0)
+    fresh.lost(1)
+    fresh.connected(5, PATIENCE)
+    fresh.echo(fresh.probe(6), 6)
+    fresh.probe(10)
+    fresh.lost(11)
+    fresh.connected(20, PATIENCE)
+    assert fresh.message(30)
+
+
 # When to look, and what for
 
 
@@ -295,6 +306,7 @@ def test_what_a_new_connection_makes_void_is_forgotten(line: Line) -> None:
     other = line.ask(61)
     line.connected(62, PATIENCE)
     assert line.take_blindness() is None
+    assert look(line, 62, deadline=100) == Wait(90)
     line.echo(other, 63)
     assert not line.works
 
