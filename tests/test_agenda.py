@@ -149,7 +149,7 @@ def test_the_first_is_never_too_late_and_is_found_in_the_end(
             elif what == "clear":
                 agenda.clear()
                 times.update(dict.fromkeys(times))
-                latest = dict.fromkeys(times, 0.0)
+                latest = dict.fromkeys(range(10), 0.0)
             look()
         for _ in range(20):
             found = look()

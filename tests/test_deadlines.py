@@ -407,6 +407,20 @@ def proven(loop: SlowMotion) -> Clockwork:
     return site
 
 
+def test_who_comes_is_looked_at_before_its_deadline_though_the_timer_stands_earlier_than_that(
+    loop: SlowMotion, proven: Clockwork
+) -> None:
+    proven.answered_after = 0.0
+    proven.beat("B")
+    proven.fleet.set_offline_after(["gateway/B"], 12)
+    proven.timer.async_arm()
+    loop.run(12.5)
+    assert proven.offline == {"B": at(12)}
+    assert loop.timers() == [at(1020)]  # the first look before the deadline of A
+    proven.beat("B")  # until 24.5
+    assert loop.timers() == [at(1014.5)]
+
+
 def test_silence_over_a_line_that_answers_is_offline_at_its_deadline(loop: SlowMotion, proven: Clockwork) -> None:
     proven.answered_after = 0.0
     loop.run(29.99)

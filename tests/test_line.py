@@ -93,10 +93,14 @@ def test_three_asks_in_a_row_without_an_echo_mean_that_it_is_not_let_through(lin
     assert not line.message(40)
     assert look(line, 100, deadline=130) == Wait(130)
     assert look(line, 130, deadline=130) is Step.SILENT
+    assert look(line, 630.9, deadline=630.9) is Step.SILENT
+    assert look(line, 631, deadline=631) is Step.ASK
     assert not line.message(630.9)
     assert line.message(631)
+    assert line.first_look(700, OFFLINE_AFTER) == 700
     void(line, 631)
     assert line.message(640)
+    assert line.first_look(700, OFFLINE_AFTER) == 690
 
 
 @pytest.mark.parametrize("late", [0.1, 30])
@@ -133,6 +137,17 @@ def test_a_broker_that_ends_the_connection_of_who_publishes_is_asked_twice(fresh
         assert look(fresh, now + 30, deadline=now + 30) is Step.SILENT
         fresh.lost(now + 31)
         fresh.connected(now + 40, PATIENCE)
+
+
+def test_to_give_the_echo_up_for_a_while_ends_no_ban_for_good(line: Line) -> None:
+    line.ask(10)
+    line.lost(11)
+    line.connected(20, PATIENCE)
+    void(line, 30)
+    line.ask(40)
+    line.lost(41)  # the second that was lost by asking, and the third void ask
+    line.connected(50, PATIENCE)
+    assert not line.message(10_000)
 
 
 @pytest.mark.parametrize(("after", "echo", "asks"), [(2, False, False), (2.1, False, True), (2, True, True)])
@@ -203,6 +218,14 @@ def test_while_nothing_comes_it_asks_every_three_seconds_until_mqtt_would_have_n
     assert now == 20 + PATIENCE
     assert not line.works
     assert look(line, 500, deadline=500) is Step.SILENT
+    assert look(line, now + 599.9, deadline=now + 599.9) is Step.SILENT
+    assert look(line, now + 600, deadline=now + 600) is Step.ASK
+
+
+def test_a_look_in_between_puts_the_next_ask_off_no_longer(line: Line) -> None:
+    line.ask(20)
+    assert look(line, 22.5) == Wait(23)
+    assert look(line, 23) is Step.ASK
 
 
 def test_one_lost_echo_delays_nothing(line: Line) -> None:
@@ -257,6 +280,30 @@ def test_after_a_late_message_only_an_echo_soon_after_it_proves_blindness(
     if not blind:
         # the ask is void, and the message is the proof
         assert look(line, 25.2) == Wait(29)
+
+
+@pytest.mark.parametrize("second", [24, 25])
+def test_of_late_messages_the_first_is_the_one_that_an_echo_must_follow(line: Line, second: float) -> None:
+    """Else one device that beats each second would put the end off again and again."""
+    number = line.ask(20)
+    line.message(23)
+    line.message(second)
+    assert look(line, 24.9) == Wait(25)
+    line.echo(number, 25)
+    assert line.take_blindness() == (0, 23)
+
+
+def test_a_message_long_after_a_late_one_makes_the_ask_void_before_anybody_looks(line: Line) -> None:
+    for start in (10, 20):
+        void(line, start)
+    number = line.ask(30)
+    for now in (33, 34):
+        line.message(now)
+    assert line.works
+    line.message(35.1)
+    assert not line.works
+    line.echo(number, 35.1)
+    assert line.take_blindness() is None
 
 
 def test_a_message_never_proves_blindness_however_often_it_comes(line: Line) -> None:

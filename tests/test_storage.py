@@ -18,9 +18,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
+from custom_components.site_devices.fleet import DeviceRecord, Fleet
 from custom_components.site_devices.markdown import escape
+from custom_components.site_devices.protocol import Heartbeat
+from custom_components.site_devices.storage import SiteStore, record_from, record_of
 
-from . import SITE, advance, connectivity, heartbeat, publish
+from . import SITE, advance, connectivity, heartbeat, page, publish
 
 pytestmark = pytest.mark.usefixtures("broker")
 
@@ -151,6 +154,10 @@ async def test_a_file_from_before_it_named_its_site_is_used(hass: HomeAssistant,
         (device(data={"in/t": ["colour", None, False]}), r"ValueError: .*"),
         (device(data={"in/t": ["number", 5, False]}), r"TypeError: '5' is no str"),
         (device(data={"in/t": "no"}), r"ValueError: .*"),
+        (device(data={"in/t": ["number", None, 1]}), r"TypeError: '1' is no bool"),
+        (device(silent="long"), r"TypeError: 'long' is no int"),
+        (changed(owners=[1]), r"TypeError: '1' is no str"),
+        (changed(devices=2 * GOOD["data"]["devices"]), r"ValueError: a device is in it twice"),
     ],
 )
 async def test_what_is_not_ours_is_kept_aside_and_told(
@@ -182,16 +189,18 @@ async def test_what_is_not_ours_is_kept_aside_and_told(
 
 
 @pytest.mark.parametrize("raised", [PermissionError("no"), HomeAssistantError("no")])
-async def test_what_can_not_be_read_at_present_is_tried_again(
-    hass: HomeAssistant, hass_storage: dict[str, Any], raised: Exception
+async def test_what_can_not_be_read_at_present_is_left_where_it_is_and_tried_again(
+    hass: HomeAssistant, hass_storage: dict[str, Any], file: Path, raised: Exception
 ) -> None:
-    """As on a disk that fails, or one that is read-only when a file is to be put aside."""
-    raised.__cause__ = OSError("no")
+    """As on a disk that fails; Home Assistant hides what failed behind an error of its own."""
+    if isinstance(raised, HomeAssistantError):
+        raised.__cause__ = OSError("no")
     hass_storage[KEY] = GOOD
     with patch.object(Store, "async_load", side_effect=raised):
         entry = await load(hass)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert "can't be read" in (entry.reason or "")
+    assert list(file.parent.iterdir()) == [file]
     assert await hass.config_entries.async_reload(entry.entry_id)
     assert connectivity(hass) == "off"
 
@@ -204,3 +213,112 @@ async def test_what_can_not_be_kept_aside_is_not_overwritten(hass: HomeAssistant
     assert entry.state is ConfigEntryState.SETUP_RETRY
     await hass.config_entries.async_unload(entry.entry_id)
     assert hass_storage[KEY] == changed(site="sito_002")
+
+
+# What was told, how long each has been silent, and whose an address is
+
+
+def restored(**stored: Any) -> DeviceRecord:
+    """Return what a device with these fields is after a restart."""
+    return record_from({"key": "gateway/A", "address": "1", "created": 1.0, **stored})
+
+
+@pytest.mark.parametrize(
+    ("stored", "told_offline"),
+    [
+        ({"online": True, "told": "online"}, False),
+        ({"online": True, "told": "offline"}, True),
+        ({"online": False, "told": "online"}, False),
+        ({"online": False, "told": "offline"}, True),
+        # an earlier version did not say
+        ({"online": True}, False),
+        ({"online": False}, True),
+        ({}, False),
+    ],
+)
+def test_what_was_told_is_kept_and_else_it_is_what_is_true(stored: dict[str, Any], told_offline: bool) -> None:
+    record = restored(**stored)
+    assert record.told_offline is told_offline
+    assert record_of(record, 0.0)["told"] == ("offline" if told_offline else "online")
+
+
+@pytest.mark.parametrize(
+    ("silence", "stored", "left"),
+    [(None, None, 30), (0, 0.0, 30), (12.3456, 12.346, 17.654), (29, 29, 1), (99, 99, -69)],
+)
+def test_how_long_a_device_has_been_silent_since_its_grace_is_kept(
+    silence: float | None, stored: float | None, left: float
+) -> None:
+    record = restored(online=True)
+    record.graced = silence is not None
+    device = record_of(record, 5.0 if silence is None else silence)
+    assert device.get("silent") == stored
+
+    fleet = Fleet(offline_after=30, max_devices=10)
+    fleet.restore([record_from(device)], ())
+    fleet.resume(1000)
+    assert fleet.next_deadline() == pytest.approx(1000 + left)
+
+
+async def test_the_next_run_knows_silence_owners_deleted_ones_and_the_switch(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    now = hass.loop.time()
+    fleet = Fleet(offline_after=30, max_devices=10)
+    fleet.resume(now - 100)
+    for serial, heard in (("GONE", 80), ("OTHER", 60), ("OWNER", 50), ("OTHER", 45), ("FRESH", 5)):
+        if serial == "FRESH":
+            fleet.interrupted(now - 30, now - 20, now - 20)
+        beat = Heartbeat(f"gateway/{serial}", "2" if serial == "FRESH" else "1", False, None, None, {})
+        fleet.heartbeat(beat, now=now - heard, wall=1e9 - heard)
+    fleet.remove("gateway/GONE")
+    fleet.pause(now - 8)  # 12 s after the grace of those that were there
+    store = SiteStore(hass, "entry", SITE)
+    store.monitoring = False
+    await store.async_close(fleet)
+    stored = {device["key"]: device for device in hass_storage[KEY]["data"]["devices"]}
+    assert {key: device.get("silent") for key, device in stored.items()} == {
+        "gateway/OTHER": 12,
+        "gateway/OWNER": 12,
+        "gateway/FRESH": None,
+    }
+
+    again, store = Fleet(offline_after=30, max_devices=10), SiteStore(hass, "entry", SITE)
+    assert await store.async_load(again) is None
+    again.resume(1000)
+    assert not store.monitoring
+    assert list(again.deleted) == ["gateway/GONE"]
+    assert again.owners() == ["gateway/OWNER"]
+    deadlines = {record.serial: again.deadline(record) for record in again.records.values()}
+    assert deadlines == {"OTHER": 1018, "OWNER": 1018, "FRESH": 1030}
+
+
+async def test_a_store_of_an_earlier_version_gives_full_grace_and_the_address_to_who_was_heard_last(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    last = {"key": "gateway/LAST", "address": "1", "created": 1.0, "online": True, "last_heartbeat": 3.0}
+    hass_storage[KEY] = changed(devices=[last, {**last, "key": "gateway/FIRST", "last_heartbeat": 2.0}])
+    fleet = Fleet(offline_after=30, max_devices=10)
+    assert await SiteStore(hass, "entry", SITE).async_load(fleet) is None
+    fleet.resume(1000)
+    assert [fleet.deadline(record) for record in fleet.records.values()] == [1030, 1030]
+    assert fleet.owners() == ["gateway/LAST"]
+    assert [record.untold for record in fleet.records.values()] == [None, None]
+
+
+async def test_two_live_devices_at_one_address_keep_their_names_over_a_reload(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    entry = await load(hass)
+    for serial in ("OTHER", "OWNER", "OTHER"):  # heard last, and the address is not its own
+        await heartbeat(hass, serial=serial)
+    names = {serial: page(hass, entry, serial).name for serial in ("OTHER", "OWNER")}
+    assert names == {"OTHER": "monstro/1 (OTHER)", "OWNER": "monstro/1"}
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+    assert {serial: page(hass, entry, serial).name for serial in names} == names
+
+
+async def test_the_file_is_replaced_whole(hass: HomeAssistant) -> None:
+    """A power cut in the middle of writing must not leave half of it."""
+    assert SiteStore(hass, "entry", SITE)._store._atomic_writes
