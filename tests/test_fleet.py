@@ -390,8 +390,23 @@ def test_what_is_heard_while_paused_counts(yard: Yard) -> None:
     assert yard.hear("A") == [("A", DISCOVERED)]
     yard.sleep(100)
     assert yard.hear("A") == []
+    assert yard.fleet.silence(yard.record("A"), yard.now) == 0
     yard.fleet.resume(yard.now)
     assert yard.wait(30) == [("A", OFFLINE)]
+
+
+def test_a_second_reason_to_pause_begins_no_second_pause(yard: Yard) -> None:
+    yard.hear("A")
+    yard.fleet.interrupted(yard.now, yard.now + 1, yard.now + 1)
+    yard.sleep(11)
+    yard.fleet.pause(yard.now)
+    yard.sleep(50)
+    yard.fleet.pause(yard.now)
+    assert yard.fleet.silence(yard.record("A"), yard.now) == 10
+    yard.sleep(50)
+    yard.fleet.resume(yard.now)
+
+    assert yard.fleet.next_deadline() == yard.now + 30 - 10
 
 
 def test_a_new_fleet_waits_for_the_site() -> None:
@@ -840,6 +855,16 @@ def test_after_a_restart_an_address_belongs_to_one_that_is_alive(yard: Yard) -> 
     assert yard.name("LIVE") == "monstro/1"
 
 
+def test_where_a_store_names_no_owner_an_address_belongs_to_one_that_is_alive() -> None:
+    stored = [
+        DeviceRecord(key=f"gateway/{serial}", address="1", created=0, online=online, last_heartbeat=heard)
+        for serial, online, heard in (("FIRST", True, 1.0), ("LAST", True, 2.0), ("DEAD", False, 3.0))
+    ]
+    fleet = Fleet(offline_after=30, max_devices=10)
+    fleet.restore(stored, ())
+    assert [fleet.name(record) for record in stored] == ["Gateway 1 (FIRST)", "Gateway 1", "Gateway 1 (DEAD)"]
+
+
 def test_after_a_restart_two_live_devices_at_one_address_keep_their_names(yard: Yard) -> None:
     yard.hear("OTHER", "monstro/1")
     yard.hear("OWNER", "monstro/1")
@@ -975,6 +1000,7 @@ def test_a_conflict_ends_when_one_has_been_silent_for_five_deadlines(yard: Yard)
     assert yard.record("A").rivals is None
     assert yard.fleet.conflicts() == []
     assert yard.hear("A", "monstro/2") == []
+    assert yard.hear("A", "monstro/1") == [("A", MOVED)]  # the moves before it count no more
 
 
 def test_when_the_later_one_falls_silent_the_device_stays_where_it_is(yard: Yard) -> None:
@@ -1203,6 +1229,19 @@ def test_muted_devices_are_replaced_by_nobody(yard: Yard, muted: str) -> None:
     assert pairs(yard) == []
 
 
+def test_a_younger_device_that_fell_silent_as_well_replaces_nobody(yard: Yard) -> None:
+    replaced(yard).wait(30)
+
+    assert pairs(yard) == []
+
+
+def test_a_device_of_the_same_age_replaces_nobody(yard: Yard) -> None:
+    yard.hear("OLD", "monstro/1")
+    beat_for(yard, "NEW", 100)
+
+    assert pairs(yard) == []
+
+
 def test_a_device_that_lives_is_replaced_by_nobody(yard: Yard) -> None:
     yard.hear("OLD", "monstro/1")
     yard.hear("NEW", "monstro/1")
@@ -1273,12 +1312,15 @@ def test_a_serial_that_was_replaced_does_not_come_back_from_what_the_broker_reta
     assert yard.hear("OLD", "monstro/1") == [("OLD", DISCOVERED), ("NEW", DESCRIBED)]
 
 
-def test_hardware_is_replaced_together_with_its_conflict(yard: Yard) -> None:
-    replaced(yard)
-    old, new = yard.record("OLD"), yard.record("NEW")
-    for address in ("monstro/2", "monstro/1", "monstro/2"):
+@pytest.mark.parametrize("conflicting", ["OLD", "NEW"])
+def test_hardware_is_replaced_together_with_its_conflict(yard: Yard, conflicting: str) -> None:
+    for address in ("monstro/1", "monstro/2", "monstro/1", "monstro/2" if conflicting == "OLD" else "monstro/1"):
+        yard.hear("OLD", address)
+    yard.wait(30)
+    for address in ("monstro/1", "monstro/2", "monstro/1", "monstro/2" if conflicting == "NEW" else "monstro/1"):
         yard.hear("NEW", address)
-    assert yard.fleet.conflicts() == [new]
+    old, new = yard.record("OLD"), yard.record("NEW")
+    assert yard.fleet.conflicts() == [yard.record(conflicting)]
 
     yard.fleet.replace(old, new)
 
@@ -1286,6 +1328,41 @@ def test_hardware_is_replaced_together_with_its_conflict(yard: Yard) -> None:
     assert old.rivals is None
     assert yard.fleet.next_deadline() == yard.fleet.deadline(old)
     assert yard.hear("NEW", "monstro/2") == [("NEW", MOVED)]
+
+
+@pytest.mark.parametrize("graced", [True, False])
+def test_new_hardware_has_its_own_grace_as_the_device_that_it_replaces(yard: Yard, graced: bool) -> None:
+    replaced(yard)
+    old, new = yard.record("OLD"), yard.record("NEW")
+    if graced:
+        yard.fleet.interrupted(yard.now, yard.now + 1, yard.now + 1)
+        yard.sleep(1)
+    yard.fleet.replace(old, new)
+    yard.sleep(10)
+    yard.fleet.interrupted(yard.now - 5, yard.now, yard.now)
+    assert yard.fleet.next_deadline() == yard.now + (25 if graced else 30)
+
+
+def test_new_hardware_has_been_at_its_address_for_as_long_as_it_was_before(yard: Yard) -> None:
+    for serial in ("OLDEST", "OLD"):
+        yard.hear(serial, "monstro/1")
+        yard.wait(100)
+    beat_for(yard, "NEW", 20)
+    yard.fleet.replace(yard.record("OLD"), yard.record("NEW"))
+
+    beat_for(yard, "NEW", 39)
+    assert pairs(yard) == []
+    yard.wait(1)
+    assert pairs(yard) == [("OLDEST", "NEW")]
+
+
+def test_the_two_deadlines_are_the_younger_devices_own(yard: Yard) -> None:
+    replaced(yard)
+    yard.fleet.set_offline_after(["datalogger/NEW"], 100)
+    yard.wait(99)
+    assert pairs(yard) == []
+    beat_for(yard, "NEW", 41)
+    assert pairs(yard) == [("OLD", "NEW")]
 
 
 def test_others_at_the_address_keep_their_names_when_hardware_is_replaced(yard: Yard) -> None:
@@ -1341,12 +1418,12 @@ def run_down(fleet: Fleet, asked: dict[str, int], name: str) -> tuple[int, int]:
     return asked[name] - begun, most
 
 
-def distinct(count: int) -> Fleet:
-    """Return a fleet in which each device has a deadline of its own."""
+def distinct(count: int, *, apart: float = 1.0) -> Fleet:
+    """Return a fleet in which each device has a deadline of its own, from 5 s on."""
     fleet = Fleet(offline_after=30, max_devices=count)
     fleet.restore(
         [
-            DeviceRecord(key=f"gateway/{number}", address=str(number), created=0, online=True, offline_after=5 + number)
+            DeviceRecord(key=f"gateway/{number}", address="1", created=0, online=True, offline_after=5 + number * apart)
             for number in range(count)
         ],
         (),
@@ -1367,7 +1444,7 @@ def test_a_heartbeat_asks_for_no_end(asked: dict[str, int]) -> None:
     fleet = distinct(100)
     asked["_queue_end"] = 0
     for number in range(100):
-        fleet.heartbeat(Heartbeat(f"gateway/{number}", str(number), False, None, None, {}), now=1, wall=1)
+        fleet.heartbeat(Heartbeat(f"gateway/{number}", "1", False, None, None, {}), now=1, wall=1)
     assert asked["_queue_end"] == 0
 
 
@@ -1376,7 +1453,7 @@ def test_thousands_of_deadlines_that_moved_on_are_put_right_in_bounded_steps(ask
     asked["_queue_end"] = most = looks = 0
     for now in range(1, 40):  # all beat, again and again, and none is ever due
         for number in range(MOST):
-            fleet.heartbeat(Heartbeat(f"gateway/{number}", str(number), False, None, None, {}), now=now, wall=1)
+            fleet.heartbeat(Heartbeat(f"gateway/{number}", "1", False, None, None, {}), now=now, wall=1)
         before = asked["_queue_end"]
         due = fleet.next_deadline()
         assert due is not None
@@ -1388,6 +1465,39 @@ def test_thousands_of_deadlines_that_moved_on_are_put_right_in_bounded_steps(ask
     while fleet.next_deadline() != 44:  # the true first
         looks += 1
         assert looks < 60
+
+
+def in_conflict(count: int) -> Fleet:
+    """Return a fleet in which each device is alive at two addresses."""
+    fleet = Fleet(offline_after=30, max_devices=count)
+    fleet.resume(0)
+    for _ in range(2):
+        beat_everywhere(fleet, count, now=0)
+    return fleet
+
+
+def beat_everywhere(fleet: Fleet, count: int, *, now: float) -> None:
+    for address in "ab":
+        for number in range(count):
+            fleet.heartbeat(Heartbeat(f"gateway/{number}", address, False, None, None, {}), now=now, wall=1)
+
+
+def test_while_more_moved_on_than_one_look_puts_right_nobody_is_called_offline() -> None:
+    fleet = distinct(3 * AT_ONCE, apart=0.0001)
+    for record in list(fleet.records.values()):
+        fleet.heartbeat(Heartbeat(record.key, "1", False, None, None, {}), now=4.9, wall=1)
+    for _ in range(4):
+        assert fleet.expire(6) == ()
+    assert fleet.counts().online == 3 * AT_ONCE
+
+
+def test_while_more_moved_on_than_one_look_puts_right_no_conflict_ends() -> None:
+    fleet = in_conflict(3 * AT_ONCE)
+    assert len(fleet.conflicts()) == 3 * AT_ONCE
+    beat_everywhere(fleet, 3 * AT_ONCE, now=140)
+    for _ in range(4):
+        assert fleet.expire(150) == ()
+    assert len(fleet.conflicts()) == 3 * AT_ONCE
 
 
 def test_thousands_of_conflicts_cost_a_few_questions_each(asked: dict[str, int]) -> None:
