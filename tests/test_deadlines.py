@@ -219,15 +219,32 @@ def test_what_falls_due_while_messages_are_read_is_not_put_off_for_longer(loop: 
     assert site.offline == {"A": pytest.approx(31, abs=0.03), "B": pytest.approx(31, abs=0.03)}
 
 
-def test_what_falls_due_in_the_last_turns_gets_turns_of_its_own(loop: SlowMotion, site: Clockwork) -> None:
+@pytest.mark.parametrize(("before", "after"), [(QUIET_TURNS, 1), (1, QUIET_TURNS + 5)])
+def test_what_falls_due_while_the_last_messages_are_read_gets_turns_of_its_own(
+    loop: SlowMotion, site: Clockwork, before: int, after: int
+) -> None:
     """Its heartbeat may have arrived while something else held the loop, and not have been read yet."""
     site.beat("A")
     loop.run(1)
     site.beat("B")
     loop.run(28.99)
-    loop.socket.extend([*QUIET_TURNS * [None], lambda: loop.hold(1.5), None, lambda: site.beat("B")])
+    loop.socket.extend([*before * [None], lambda: loop.hold(1.5), *after * [None], lambda: site.beat("B")])
     loop.run(0.02)
     assert site.offline == {"A": at(31.5)}
+
+
+def test_what_falls_due_while_others_flip_gets_turns_of_its_own(loop: SlowMotion, site: Clockwork) -> None:
+    def one_takes_a_whole_slice() -> None:
+        loop.now += SLICE
+        if len(site.offline) == 1:
+            loop.socket.extend([*5 * [None], lambda: site.beat("C")])
+
+    site.when_one_flips = one_takes_a_whole_slice
+    site.beat("A", "B")
+    loop.run(SLICE / 2)
+    site.beat("C")
+    loop.run(31)
+    assert list(site.offline) == ["A", "B"]
 
 
 # A blind loop
@@ -254,6 +271,15 @@ def test_a_timer_up_to_two_seconds_late_moves_nothing(loop: SlowMotion, site: Cl
     loop.block(3)  # from 29 to 32: exactly 2 s late
     loop.run(20)
     assert site.offline == {"A": at(32), "B": at(32)}
+
+
+def test_who_has_had_its_grace_gets_as_much_time_as_the_loop_was_blind(loop: SlowMotion, site: Clockwork) -> None:
+    site.beat("A", "B")
+    site.fleet.set_offline_after(["gateway/B"], 32)
+    loop.block(5, after=29)  # until 34: both get their grace, until 64 and 66
+    loop.block(5, after=63.5)
+    loop.run(80)
+    assert site.offline == {"A": at(68.5), "B": at(70.5)}
 
 
 def test_lateness_counts_from_the_arming_of_a_timer_that_is_overdue_by_then(loop: SlowMotion, site: Clockwork) -> None:
@@ -430,6 +456,16 @@ def test_silence_over_a_line_that_answers_is_offline_at_its_deadline(loop: SlowM
     assert proven.asked == [at(20), at(29)]
 
 
+@pytest.mark.parametrize(("held_from", "length", "offline"), [(19, 5, 30), (28.5, 3, 31.5)])
+def test_a_look_that_comes_late_moves_nothing_before_the_deadline_is_over_as_well(
+    loop: SlowMotion, proven: Clockwork, held_from: float, length: float, offline: float
+) -> None:
+    proven.answered_after = 0.0
+    loop.block(length, after=held_from)
+    loop.run(80)
+    assert proven.offline == {"A": at(offline)}
+
+
 @pytest.mark.parametrize("after", [0.02, 0.5, 0.9])
 def test_an_answer_that_takes_up_to_a_second_delays_nothing(loop: SlowMotion, proven: Clockwork, after: float) -> None:
     proven.answered_after = after
@@ -598,6 +634,19 @@ def test_a_timer_that_stands_still_is_started_again_and_that_is_said_once(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize(("stands_in", "offline"), [(10, 36), (4.9, 40.9)])
+def test_a_timer_that_stands_too_late_is_started_again_as_well(
+    loop: SlowMotion, site: Clockwork, stands_in: float, offline: float
+) -> None:
+    site.beat("A")
+    site.timer.async_stop()
+    loop.run(36)
+    site.timer._wake_at(loop.time() + stands_in, loop.time() + stands_in)  # as nothing should
+    site.timer.async_watch()
+    loop.run(20)
+    assert site.offline == {"A": at(offline)}
+
+
 def test_what_may_put_a_deadline_off_is_no_standstill(
     loop: SlowMotion, proven: Clockwork, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -605,6 +654,20 @@ def test_what_may_put_a_deadline_off_is_no_standstill(
         loop.run(10)
         proven.timer.async_watch()
     assert not proven.offline
+    assert not caplog.records
+
+
+def test_flips_that_take_long_are_no_standstill(
+    loop: SlowMotion, site: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    def slow() -> None:
+        loop.now += 1
+        site.timer.async_watch()
+
+    site.when_one_flips = slow
+    site.beat(*"ABCDEFGHIJ")
+    loop.run(60)
+    assert len(site.offline) == 10
     assert not caplog.records
 
 

@@ -110,6 +110,13 @@ def test_a_kind_that_began_later_but_was_gathered_by_a_shorter_deadline_goes_fir
     assert told.sent == [(at(2), "conflict", "B"), (at(15), "moved", "A")]
 
 
+def test_a_timer_that_comes_early_waits_for_the_end_of_the_window(loop: SlowMotion, told: Told) -> None:
+    told.changed(ChangeKind.MOVED, device("A"))
+    told.events._window_over()
+    loop.run(20)
+    assert told.sent == [(at(15), "moved", "A")]
+
+
 def test_events_that_are_due_at_once_leave_two_milliseconds_apart(loop: SlowMotion, told: Told) -> None:
     for kind in (ChangeKind.DISCOVERED, ChangeKind.MOVED, ChangeKind.CONFLICT):
         told.changed(kind, device("A"))
@@ -263,6 +270,13 @@ def test_without_an_event_entity_nobody_is_told(loop: SlowMotion, told: Told, on
     told.events.async_review([record], OFFLINE_AFTER)
     loop.run(20)
     assert record.told_offline is online
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_who_was_told_what_is_true_opens_no_window(loop: SlowMotion, told: Told, offline: bool) -> None:
+    record = device("A", online=not offline, told_offline=offline)
+    told.changed(ChangeKind.OFFLINE if offline else ChangeKind.ONLINE, record)
+    assert loop.timers() == []
 
 
 def test_what_replaced_a_device_that_was_told_offline_is_told_online(loop: SlowMotion, told: Told) -> None:

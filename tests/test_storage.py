@@ -322,3 +322,25 @@ async def test_two_live_devices_at_one_address_keep_their_names_over_a_reload(
 async def test_the_file_is_replaced_whole(hass: HomeAssistant) -> None:
     """A power cut in the middle of writing must not leave half of it."""
     assert SiteStore(hass, "entry", SITE)._store._atomic_writes
+
+
+async def test_after_the_last_save_nothing_is_saved_any_more(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    """It would overwrite what the next run saves, or bring a deleted file back."""
+    fleet = Fleet(offline_after=30, max_devices=10)
+    store = SiteStore(hass, "entry", SITE)
+    store.async_schedule_save(fleet)
+    await store.async_close(fleet)
+    del hass_storage[KEY]
+    store.async_schedule_save(fleet)
+    await advance(hass, freezer, 20)
+    assert KEY not in hass_storage
+
+
+async def test_a_removed_file_is_gone(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
+    store = SiteStore(hass, "entry", SITE)
+    await store.async_close(Fleet(offline_after=30, max_devices=10))
+    assert KEY in hass_storage
+    await store.async_remove()
+    assert KEY not in hass_storage
