@@ -344,3 +344,25 @@ async def test_a_removed_file_is_gone(hass: HomeAssistant, hass_storage: dict[st
     assert KEY in hass_storage
     await store.async_remove()
     assert KEY not in hass_storage
+
+
+async def test_what_comes_while_a_thread_reads_what_is_to_be_saved_does_no_harm(hass: HomeAssistant) -> None:
+    """The oldest Home Assistant asks from a thread, while the loop goes on."""
+
+    class Point(tuple[Any, ...]):
+        __slots__ = ()
+
+        def __iter__(self) -> Any:
+            number = len(fleet.records)
+            fleet.records[f"gateway/{number}"] = DeviceRecord(key=f"gateway/{number}", address="1", created=1)
+            data[f"in/{number}"] = Point()
+            return super().__iter__()
+
+    fleet = Fleet(offline_after=30, max_devices=10)
+    record = restored()
+    fleet.restore([record], ())
+    data: dict[str, Any] = record.data
+    data["in/t"] = Point(("number", None, False))
+    (stored,) = SiteStore(hass, "entry", SITE)._data(fleet)["devices"]
+    assert stored["data"] == {"in/t": ("number", None, False)}
+    assert len(fleet.records) == len(data) == 2
