@@ -219,16 +219,20 @@ def test_what_falls_due_while_messages_are_read_is_not_put_off_for_longer(loop: 
     assert site.offline == {"A": pytest.approx(31, abs=0.03), "B": pytest.approx(31, abs=0.03)}
 
 
-@pytest.mark.parametrize(("before", "after"), [(QUIET_TURNS, 1), (1, QUIET_TURNS + 5)])
+@pytest.mark.parametrize("right_after_the_timer", [True, False])
 def test_what_falls_due_while_the_last_messages_are_read_gets_turns_of_its_own(
-    loop: SlowMotion, site: Clockwork, before: int, after: int
+    loop: SlowMotion, site: Clockwork, right_after_the_timer: bool
 ) -> None:
     """Its heartbeat may have arrived while something else held the loop, and not have been read yet."""
     site.beat("A")
+    if right_after_the_timer:
+        loop.block(1.5, after=OFFLINE_AFTER)  # comes second in the turn of the timer
     loop.run(1)
     site.beat("B")
     loop.run(28.99)
-    loop.socket.extend([*before * [None], lambda: loop.hold(1.5), *after * [None], lambda: site.beat("B")])
+    loop.socket.extend(QUIET_TURNS * [None])
+    loop.socket.extend(5 * [None] if right_after_the_timer else [lambda: loop.hold(1.5), None])
+    loop.socket.append(lambda: site.beat("B"))
     loop.run(0.02)
     assert site.offline == {"A": at(31.5)}
 

@@ -264,12 +264,15 @@ def test_an_event_tells_also_of_those_that_it_does_not_name(loop: SlowMotion, to
 
 
 @pytest.mark.parametrize("online", [True, False])
-def test_without_an_event_entity_nobody_is_told(loop: SlowMotion, told: Told, online: bool) -> None:
+def test_without_an_event_entity_nobody_is_told(
+    loop: SlowMotion, told: Told, caplog: pytest.LogCaptureFixture, online: bool
+) -> None:
     record = device("A", online=online, told_offline=online)
     told.events.sink = None
     told.events.async_review([record], OFFLINE_AFTER)
     loop.run(20)
     assert record.told_offline is online
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("offline", [True, False])

@@ -1014,6 +1014,15 @@ def test_when_the_later_one_falls_silent_the_device_stays_where_it_is(yard: Yard
     assert yard.name("A") == "monstro/1"
 
 
+def test_a_shortened_deadline_ends_a_conflict_earlier(yard: Yard) -> None:
+    conflicting(yard)
+    assert yard.fleet.next_deadline() == yard.now + 20
+    yard.fleet.set_site_offline_after(10)
+
+    assert yard.wait(29) == [("A", OFFLINE)]
+    assert yard.wait(1) == [("A", CONFLICT_ENDED), ("A", MOVED)]
+
+
 def test_when_both_fall_silent_at_once_the_device_stays_where_it_is(yard: Yard) -> None:
     # noticed on the way back: it is at monstro/1, and monstro/2 is the first of its rivals
     alternate(yard, "monstro/1", "monstro/2", "monstro/3", "monstro/1", "monstro/2", "monstro/1", every=0)
@@ -1123,6 +1132,28 @@ def test_removing_a_device_ends_its_conflict(yard: Yard) -> None:
     assert yard.fleet.conflicts() == []
     assert yard.fleet.next_deadline() is None
     assert yard.wait(1000) == []
+
+
+# What must be told
+
+
+@pytest.mark.parametrize(
+    ("online", "told_offline", "untold"),
+    [
+        (None, False, None),
+        (True, False, None),
+        (True, True, ONLINE),
+        (False, True, None),
+        (False, False, OFFLINE),
+    ],
+)
+def test_what_must_be_told_is_what_is_true_and_was_not_told_last(
+    online: bool | None, told_offline: bool, untold: ChangeKind | None
+) -> None:
+    record = DeviceRecord(key="gateway/A", address="1", created=0, online=online, told_offline=told_offline)
+    assert record.untold is untold
+    record.muted = True
+    assert record.untold is None
 
 
 # Counts

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 from unittest.mock import patch
+import weakref
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.mqtt.const import DEFAULT_KEEPALIVE, MQTT_CONNECTION_STATE
 from homeassistant.components.mqtt.models import ReceiveMessage
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
-from custom_components.site_devices.subscription import LOSS_NOTICED_WITHIN, LOST_AFTER, Subscription
+from custom_components.site_devices.subscription import LOSS_NOTICED_WITHIN, LOST_AFTER, Subscription, mqtt_is_loaded
 
 from . import advance, lose_connection, publish, regain_connection
 
@@ -273,3 +277,41 @@ async def test_what_was_subscribed_before_mqtt_refused_is_given_back(hass: HomeA
     assert not listener.subscription.listening
     listener.subscription.async_stop()
     assert unsubscribed == [TOPIC]
+
+
+async def test_a_stopped_one_listens_no_more_and_holds_nobody(hass: HomeAssistant) -> None:
+    class Owner:
+        def heard(self, *_: object) -> None:
+            pass
+
+    owner = Owner()
+    kept = weakref.ref(owner)
+    subscription = Subscription(hass, on_message=owner.heard, on_listening=owner.heard, on_lost=owner.heard)
+    await subscription.async_start([TOPIC])
+    assert subscription.listening
+    subscription.async_stop()
+    del owner
+    gc.collect()
+    assert kept() is None
+    assert not subscription.listening
+
+
+async def test_a_stopped_one_waits_for_no_loss_though_it_is_still_told_of_connections(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, listener: Listener
+) -> None:
+    with patch("custom_components.site_devices.subscription.mqtt.async_subscribe_connection_status") as subscribe:
+        await listener.start()
+    listener.subscription.async_stop()
+    lose_connection(hass)
+    subscribe.call_args.args[1](False)
+    await advance(hass, freezer, LOST_AFTER + 1)
+    assert not listener.subscription.lost
+
+
+async def test_mqtt_is_loaded_only_once_its_entry_is(hass: HomeAssistant) -> None:
+    (entry,) = hass.config_entries.async_entries("mqtt")
+    assert isinstance(entry, MockConfigEntry)
+    assert mqtt_is_loaded(hass)
+    entry.mock_state(hass, ConfigEntryState.SETUP_RETRY)
+    assert not mqtt_is_loaded(hass)
+    entry.mock_state(hass, ConfigEntryState.LOADED)
