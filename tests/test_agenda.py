@@ -117,6 +117,16 @@ def test_of_thousands_that_moved_on_a_thousand_are_put_right_at_once(times: Time
     assert found == [(1000, 1000), (2000, 2000), (10_000, 0)]  # too early, never too late
 
 
+@pytest.mark.parametrize("over", [999, 1000, 1001])
+def test_when_a_thousand_are_over_at_once_nothing_is_left(times: Times, agenda: Agenda[object], over: int) -> None:
+    for number in range(over):
+        times[number] = float(number)
+        agenda.add(number)
+    times.update(dict.fromkeys(range(over)))
+    agenda.first()
+    assert agenda.first() is None
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "later", "over", "look", "clear"]), st.integers(0, 9), st.integers(0, 20))
 )

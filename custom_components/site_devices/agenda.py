@@ -39,10 +39,12 @@ class Agenda[T: Hashable]:
 
     def first(self) -> tuple[float, T] | None:
         """Return what is due first, and when: not before this time, in any case. None when there is nothing."""
-        for _ in range(_PUT_RIGHT_AT_ONCE):
-            if not self._heap:
-                return None
+        left = _PUT_RIGHT_AT_ONCE
+        while self._heap:
             noted, _, thing = self._heap[0]
+            if not left:
+                return noted, thing
+            left -= 1
             due = self._due(thing)
             if due is None:
                 heappop(self._heap)
@@ -51,5 +53,4 @@ class Agenda[T: Hashable]:
                 heapreplace(self._heap, (due, next(self._order), thing))
             else:
                 return due, thing
-        noted, _, thing = self._heap[0]
-        return noted, thing
+        return None
