@@ -1014,12 +1014,17 @@ def test_when_the_later_one_falls_silent_the_device_stays_where_it_is(yard: Yard
     assert yard.name("A") == "monstro/1"
 
 
-def test_a_shortened_deadline_ends_a_conflict_earlier(yard: Yard) -> None:
-    conflicting(yard)
-    assert yard.fleet.next_deadline() == yard.now + 20
+def test_a_shortened_deadline_ends_a_conflict_earlier_and_before_others(yard: Yard) -> None:
+    yard.hear("B", "monstro/3")
+    yard.fleet.set_offline_after(["datalogger/B"], 20)
+    for first, second in 2 * (("monstro/1", "monstro/3"), ("monstro/2", "monstro/4")):
+        yard.hear("A", first)
+        yard.hear("B", second)
+        yard.wait(10)
+    assert len(yard.fleet.conflicts()) == 2
     yard.fleet.set_site_offline_after(10)
 
-    assert yard.wait(29) == [("A", OFFLINE)]
+    assert yard.wait(29) == [("A", OFFLINE), ("B", OFFLINE)]
     assert yard.wait(1) == [("A", CONFLICT_ENDED), ("A", MOVED)]
 
 
@@ -1132,6 +1137,18 @@ def test_removing_a_device_ends_its_conflict(yard: Yard) -> None:
     assert yard.fleet.conflicts() == []
     assert yard.fleet.next_deadline() is None
     assert yard.wait(1000) == []
+
+
+# What the site shows
+
+
+def test_the_last_heartbeat_of_all_is_a_live_one(yard: Yard) -> None:
+    yard.hear("A", retained=True)
+    assert yard.fleet.last_heartbeat() is None
+    for serial in "BCB":
+        yard.hear(serial)
+        yard.sleep(1)
+    assert yard.fleet.last_heartbeat() == NOON + 2
 
 
 # What must be told

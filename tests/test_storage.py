@@ -338,6 +338,19 @@ async def test_after_the_last_save_nothing_is_saved_any_more(
     assert KEY not in hass_storage
 
 
+async def test_the_last_save_before_home_assistant_stops_waits_for_nothing(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    fleet = Fleet(offline_after=30, max_devices=10)
+    store = SiteStore(hass, "entry", SITE)
+    store.async_schedule_save(fleet)
+    await advance(hass, freezer, 5)
+    assert KEY not in hass_storage
+    store.async_schedule_final_save(fleet)
+    await advance(hass, freezer, 0.1)
+    assert KEY in hass_storage
+
+
 async def test_a_removed_file_is_gone(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
     store = SiteStore(hass, "entry", SITE)
     await store.async_close(Fleet(offline_after=30, max_devices=10))
