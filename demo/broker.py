@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import os
 from pathlib import Path
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -40,6 +41,7 @@ class Broker(Part):
         super().__init__("broker")
         self.log = self.folder / "broker.log"
         self.port = free_port()
+        self._acl = self.folder / "acl"
         self.users = dict(users or {})
         if program := _find("mosquitto"):
             self.name = "Mosquitto"
@@ -60,6 +62,12 @@ class Broker(Part):
             child = self._run(self._command, log=self.log)
             wait_for_port(self.port, child, name=self.name, log=self.log, within=STARTS_WITHIN)
 
+    def change_access(self, acl: str) -> None:
+        """Replace the access list of a running Mosquitto that was given one; clients stay connected."""
+        assert self._child
+        self._acl.write_text(acl, encoding="utf-8")
+        self._child.send(signal.SIGHUP)
+
     def connections(self, client_id: str) -> int | None:
         """How often a client has connected so far; None if this broker keeps no log of it."""
         if self.name != "Mosquitto":
@@ -73,10 +81,9 @@ class Broker(Part):
         if self.users:
             lines.append(f"password_file {self._password_file()}")
         if acl is not None:
-            file = self.folder / "acl"
-            file.write_text(acl, encoding="utf-8")
-            file.chmod(0o600)
-            lines.append(f"acl_file {file}")
+            self._acl.write_text(acl, encoding="utf-8")
+            self._acl.chmod(0o600)
+            lines.append(f"acl_file {self._acl}")
         conf = self.folder / "mosquitto.conf"
         conf.write_text("\n".join([*lines, *settings, ""]), encoding="utf-8")
         return conf

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 import json
 import threading
 import time
 from typing import Any, NamedTuple, Self
 
+from homeassistant.components import mqtt
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
@@ -90,6 +92,23 @@ class History:
 
     def when(self, entity_id: str, state: str) -> float:
         return next(at for at, changed, became in self.changes if changed == entity_id and became == state)
+
+
+class Connection:
+    """When Home Assistant was connected, from now on (the loop's clock)."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self.changes: list[tuple[float, bool]] = []
+        mqtt.async_subscribe_connection_status(hass, lambda up: self.changes.append((hass.loop.time(), up)))
+
+    def losses(self, start: float, end: float) -> int:
+        return sum(start < at < end for at, up in self.changes if not up)
+
+    def seconds(self, start: float, end: float) -> float:
+        """Return for how long it was connected between two moments, at both of which it was."""
+        within = [(at, up) for at, up in self.changes if start < at < end]
+        ends = [(start, True), *within, (end, False)]
+        return sum(later - at for (at, up), (later, _) in pairwise(ends) if up)
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -16,6 +16,7 @@ from demo.broker import SYSTEM_PATHS, Broker
 
 from . import Devices
 
+CLIENT_ID = "home-assistant"
 RECONNECT_SECONDS = 0.5  # Home Assistant's own are 10
 
 has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
@@ -39,11 +40,18 @@ def devices(broker: Broker) -> Generator[Devices]:
 
 
 @pytest.fixture
+def mqtt_port(broker: Broker) -> int:
+    """Where Home Assistant connects to."""
+    return broker.port
+
+
+@pytest.fixture
 async def mqtt_entry(
     enable_custom_integrations: None,
     mock_hass_config: None,
     hass: HomeAssistant,
     broker: Broker,
+    mqtt_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncGenerator[MockConfigEntry]:
     """Connect Home Assistant to the broker."""
@@ -54,7 +62,14 @@ async def mqtt_entry(
         domain="mqtt",
         version=FlowHandler.VERSION,
         minor_version=FlowHandler.MINOR_VERSION,
-        data={"broker": broker.host, "port": broker.port, "protocol": "5", "discovery": False, **login},
+        data={
+            "broker": broker.host,
+            "port": mqtt_port,
+            "client_id": CLIENT_ID,
+            "protocol": "5",
+            "discovery": False,
+            **login,
+        },
         options={"birth_message": {}},  # its task complains loudly when the broker goes away under it
     )
     entry.add_to_hass(hass)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -12,7 +12,7 @@ import pytest_socket
 from demo.broker import Broker
 from tests import connectivity, setup_site
 
-from . import DEVICE, Devices, History, site_of, until
+from . import DEVICE, Device, Devices, History, site_of, until
 from .conftest import has_mosquitto
 
 pytestmark = [
@@ -22,6 +22,7 @@ pytestmark = [
 
 ENTITY = "binary_sensor.monstro_1_connectivity"
 OFFLINE_AFTER = 5
+LIVE_EVERY = 4  # seconds between the heartbeats of the only one that lives: few enough for silence to need an echo
 SITE_ONLY = "topic readwrite sito_001/#\n"
 USUAL = f"{SITE_ONLY}topic readwrite homeassistant/#\n"
 
@@ -63,10 +64,57 @@ async def test_a_silent_site_is_offline_whether_the_broker_lets_the_echo_through
     if works:
         await until(lambda: site_of(entry).line.works)
     else:
-        await asyncio.sleep(3)
-        assert not site_of(entry).line.works
+        # three probes in vain, then silence is taken for real
+        await until(lambda: site_of(entry).line.first_look(0, OFFLINE_AFTER) == 0)
     history = History(hass)
     devices.alive.clear()
     await until(lambda: connectivity(hass) == "off")
     record = site_of(entry).fleet.records[DEVICE.key]
     assert history.when(ENTITY, "off") - record.heard == pytest.approx(OFFLINE_AFTER, abs=2)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("broker", [USUAL], indirect=True)
+async def test_an_echo_that_is_let_through_no_longer_hides_nobody_beside_a_live_device(
+    hass: HomeAssistant, broker: Broker, devices: Devices, record_property: Callable[[str, object], None]
+) -> None:
+    """The last ask is one second before a deadline at the latest, and not within one second after a message.
+
+    So the next heartbeat of the live device comes up to `LIVE_EVERY - 1` seconds after it; two more are waited for an
+    echo. Whoever is dead is off `OFFLINE_AFTER + LIVE_EVERY` seconds after its last heartbeat, plus some for the machine.
+    """
+    live = Device("gateway/1", "LIVE")
+    dead = [Device(f"datalogger/monstro/{number}", f"DEAD-{number}") for number in range(4)]
+    entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
+    devices.alive.add(live)
+    await until(lambda: site_of(entry).line.works)
+    devices.alive.clear()
+    history = History(hass)
+    broker.change_access(SITE_ONLY)
+
+    async def live_on() -> None:
+        while True:
+            devices.heartbeat(live)
+            await asyncio.sleep(LIVE_EVERY)
+
+    async def seconds_to_off(device: Device) -> float:
+        fleet = site_of(entry).fleet
+        before = fleet.records[live.key].heard
+        await until(lambda: fleet.records[live.key].heard > before)
+        # the deadline is between two heartbeats of the live one, of which the second comes more than 2 s after an ask
+        await asyncio.sleep(LIVE_EVERY / 2)
+        sent = hass.loop.time()
+        devices.heartbeat(device)
+        await until(lambda: connectivity(hass, device.key) == "on")
+        await until(lambda: connectivity(hass, device.key) == "off")
+        entity = f"binary_sensor.monstro_{device.address[-1]}_connectivity"
+        return history.when(entity, "off") - sent
+
+    beats = hass.async_create_background_task(live_on(), "a live device")
+    delays = [await seconds_to_off(device) for device in dead]
+    beats.cancel()
+    record_property("s to off of those beside a live device", " ".join(f"{delay:.1f}" for delay in delays))
+    assert all(OFFLINE_AFTER <= delay < OFFLINE_AFTER + LIVE_EVERY + 1 for delay in delays)
+    assert delays[-1] == pytest.approx(OFFLINE_AFTER, abs=0.5)  # after three asks in vain there is no further one
+    assert not site_of(entry).line.works
+    assert "off" not in history.of("binary_sensor.gateway_1_connectivity")
