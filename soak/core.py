@@ -69,6 +69,9 @@ async def running_core(
             finally:
                 if entry.state is ConfigEntryState.LOADED:
                     await hass.config_entries.async_unload(entry.entry_id)
+                    async with asyncio.timeout(10):
+                        while mqtt.is_connected(hass):  # else it would try to unsubscribe, and log that it can't
+                            await asyncio.sleep(0.01)
                 await hass.async_stop(force=True)
 
 
