@@ -64,6 +64,9 @@ async def test_the_history_goes_on_without_a_gap(hass: HomeAssistant, freezer: F
     assert entities.async_get_entity_id("sensor", DOMAIN, "sito_001/datalogger/NEW/in/temperature") == TEMPERATURE
 
     # and so it stays: a reload shows as one, and nothing of it is lost
+    for _ in range(2):  # both events have left: a reload would wait between them, for a clock that stands still
+        await advance(hass, freezer, 16)
+        await send(hass, "NEW", 23)
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert await recorded(hass, CONNECTIVITY) == ["on", "off", "on", "unavailable", "on"]
