@@ -242,6 +242,12 @@ def test_what_was_told_is_kept_and_else_it_is_what_is_true(stored: dict[str, Any
     assert record_of(record, 0.0)["told"] == ("offline" if told_offline else "online")
 
 
+def test_the_addresses_of_a_conflict_are_kept_in_order() -> None:
+    device = record_of(restored(rivals=["2", "1"]), 0.0)
+    assert device["rivals"] == ["2", "1"]
+    assert list(record_from(device).rivals or ()) == ["2", "1"]
+
+
 @pytest.mark.parametrize(
     ("silence", "stored", "left"),
     [(None, None, 30), (0, 0.0, 30), (12.3456, 12.346, 17.654), (29, 29, 1), (99, 99, -69)],
