@@ -151,3 +151,18 @@ async def test_a_stopped_one_asks_and_hears_nothing_more(hass: HomeAssistant, re
     await hass.async_block_till_done(wait_background_tasks=True)
     assert heard == [7]
     assert refused == []
+
+
+async def test_it_is_not_sent_in_the_middle_of_what_asks_for_it(hass: HomeAssistant, refused: list[str]) -> None:
+    """Its answer would come before its number is noted."""
+    echo = Echo(hass, await setup_site(hass), lambda _: None)
+    echo.async_send(1)
+    assert refused == []
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(refused) == 1
+
+
+async def test_nobody_else_can_make_an_echo(hass: HomeAssistant) -> None:
+    entry = await setup_site(hass)
+    tokens = {Echo(hass, entry, lambda _: None)._token for _ in range(10)}
+    assert len(tokens) == 10

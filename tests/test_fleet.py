@@ -867,15 +867,15 @@ def test_where_a_store_names_no_owner_an_address_belongs_to_one_that_is_alive() 
 
 def test_after_a_restart_two_live_devices_at_one_address_keep_their_names(yard: Yard) -> None:
     yard.hear("OTHER", "monstro/1")
-    yard.hear("OWNER", "monstro/1")
+    yard.hear("HOLDER", "monstro/1")
     yard.sleep(1)
     yard.hear("OTHER", "monstro/1")  # heard last, and the address is not its own
     yard.hear("ALONE", "monstro/2")
-    assert yard.fleet.owners() == ["datalogger/OWNER"]
+    assert yard.fleet.owners() == ["datalogger/HOLDER"]
 
     yard = yard.restarted()
 
-    assert yard.name("OWNER") == "monstro/1"
+    assert yard.name("HOLDER") == "monstro/1"
     assert yard.name("OTHER") == "monstro/1 (OTHER)"
 
 

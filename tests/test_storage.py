@@ -272,7 +272,7 @@ async def test_the_next_run_knows_silence_owners_deleted_ones_and_the_switch(
     now = hass.loop.time()
     fleet = Fleet(offline_after=30, max_devices=10)
     fleet.resume(now - 100)
-    for serial, heard in (("GONE", 80), ("OTHER", 60), ("OWNER", 50), ("OTHER", 45), ("FRESH", 5)):
+    for serial, heard in (("GONE", 80), ("OTHER", 60), ("HOLDER", 50), ("OTHER", 45), ("FRESH", 5)):
         if serial == "FRESH":
             fleet.interrupted(now - 30, now - 20, now - 20)
         beat = Heartbeat(f"gateway/{serial}", "2" if serial == "FRESH" else "1", False, None, None, {})
@@ -285,7 +285,7 @@ async def test_the_next_run_knows_silence_owners_deleted_ones_and_the_switch(
     stored = {device["key"]: device for device in hass_storage[KEY]["data"]["devices"]}
     assert {key: device.get("silent") for key, device in stored.items()} == {
         "gateway/OTHER": 12,
-        "gateway/OWNER": 12,
+        "gateway/HOLDER": 12,
         "gateway/FRESH": None,
     }
 
@@ -294,9 +294,9 @@ async def test_the_next_run_knows_silence_owners_deleted_ones_and_the_switch(
     again.resume(1000)
     assert not store.monitoring
     assert list(again.deleted) == ["gateway/GONE"]
-    assert again.owners() == ["gateway/OWNER"]
+    assert again.owners() == ["gateway/HOLDER"]
     deadlines = {record.serial: again.deadline(record) for record in again.records.values()}
-    assert deadlines == {"OTHER": 1018, "OWNER": 1018, "FRESH": 1030}
+    assert deadlines == {"OTHER": 1018, "HOLDER": 1018, "FRESH": 1030}
 
 
 async def test_a_store_of_an_earlier_version_gives_full_grace_and_the_address_to_who_was_heard_last(
@@ -316,10 +316,10 @@ async def test_two_live_devices_at_one_address_keep_their_names_over_a_reload(
     hass: HomeAssistant, hass_storage: dict[str, Any]
 ) -> None:
     entry = await load(hass)
-    for serial in ("OTHER", "OWNER", "OTHER"):  # heard last, and the address is not its own
+    for serial in ("OTHER", "HOLDER", "OTHER"):  # heard last, and the address is not its own
         await heartbeat(hass, serial=serial)
-    names = {serial: page(hass, entry, serial).name for serial in ("OTHER", "OWNER")}
-    assert names == {"OTHER": "monstro/1 (OTHER)", "OWNER": "monstro/1"}
+    names = {serial: page(hass, entry, serial).name for serial in ("OTHER", "HOLDER")}
+    assert names == {"OTHER": "monstro/1 (OTHER)", "HOLDER": "monstro/1"}
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done()
     assert {serial: page(hass, entry, serial).name for serial in names} == names
@@ -336,7 +336,6 @@ async def test_after_the_last_save_nothing_is_saved_any_more(
     """It would overwrite what the next run saves, or bring a deleted file back."""
     fleet = Fleet(offline_after=30, max_devices=10)
     store = SiteStore(hass, "entry", SITE)
-    store.async_schedule_save(fleet)
     await store.async_close(fleet)
     del hass_storage[KEY]
     store.async_schedule_save(fleet)

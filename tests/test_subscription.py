@@ -315,3 +315,16 @@ async def test_mqtt_is_loaded_only_once_its_entry_is(hass: HomeAssistant) -> Non
     entry.mock_state(hass, ConfigEntryState.SETUP_RETRY)
     assert not mqtt_is_loaded(hass)
     entry.mock_state(hass, ConfigEntryState.LOADED)
+
+
+async def test_what_changes_nothing_about_listening_is_not_told(hass: HomeAssistant, listener: Listener) -> None:
+    hass.set_state(CoreState.starting)
+    await listener.start()
+    lose_connection(hass)
+    regain_connection(hass)
+    lose_connection(hass)
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await hass.async_block_till_done()
+    assert listener.listening == []
+    listener.subscription.async_stop()
