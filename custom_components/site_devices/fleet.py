@@ -98,7 +98,7 @@ class DeviceRecord:
     @property
     def untold(self) -> ChangeKind | None:
         """What must be told for the last thing told to be true: `ONLINE`, `OFFLINE`, or None when it is."""
-        if self.online is None or self.online is not self.told_offline or self.muted:
+        if self.online is not self.told_offline or self.muted:
             return None
         return ChangeKind.ONLINE if self.online else ChangeKind.OFFLINE
 
