@@ -381,6 +381,14 @@ def test_a_connection_that_is_lost_while_an_ask_is_out_was_blind_since_its_last_
     assert line.lost(100) == 7
 
 
+@pytest.mark.parametrize(("lost", "since"), [(81, 7), (82, 7), (82.1, 82.1)])
+def test_right_after_a_late_message_the_echo_may_have_been_on_its_way(line: Line, lost: float, since: float) -> None:
+    line.message(7)
+    line.ask(20)
+    line.message(80)
+    assert line.lost(lost) == since
+
+
 @pytest.mark.parametrize("message", [21, 25])
 def test_a_message_since_then_shows_that_it_was_not(line: Line, message: float) -> None:
     line.ask(20)

@@ -55,7 +55,7 @@ class SiteEvents:
         self._describe = describe
         self._on_told = on_told
         self._texts: Mapping[str, str] = {}
-        self._allowed = True
+        self._allowed = False
         self._windows: dict[ChangeKind, tuple[float, dict[DeviceRecord, None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0  # the next event

@@ -53,7 +53,7 @@ class _Move(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class DeviceRecord:
-    """What is known of one device. Only `Fleet` writes it, but for `muted` and `data`."""
+    """What is known of one device. Only `Fleet` writes it, but for `muted`, `told_offline` and `data`."""
 
     key: str  # `{category}/{serial}`
     address: str  # where it was heard last; in a conflict, where it was heard first
@@ -250,7 +250,8 @@ class Fleet:
 
     def silence(self, record: DeviceRecord, now: float) -> float:
         """Return for how many seconds a device has been silent while it could have been heard, or since its grace."""
-        return max(0.0, (now if self._paused_since is None else self._paused_since) - record.heard)
+        paused_since = self._paused_since  # read once: the oldest Home Assistant asks from a thread
+        return max(0.0, (now if paused_since is None else paused_since) - record.heard)
 
     # What the user says
 
@@ -342,7 +343,7 @@ class Fleet:
     def owners(self) -> list[str]:
         """Return the keys of the devices to which an address belongs that they share with others."""
         # the oldest Home Assistant asks from a thread, while the loop goes on
-        return [owner for keys in list(self._places.values()) if len(keys) > 1 and (owner := next(reversed(keys), ""))]
+        return [keys[-1] for keys in map(list, list(self._places.values())) if len(keys) > 1]
 
     def replacements(self, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
         """Return pairs of an offline device and a younger one that has been at its address for two deadlines."""

@@ -6,7 +6,7 @@ the event loop's time in seconds.
 
 MQTT notices a frozen broker or a pulled cable only after its keepalive, long after the deadlines of a whole fleet. So
 nobody is called offline unless the line was seen alive shortly before: by any message of the site or, when it is silent
-as a whole, by an echo. A message proves the line, never its blindness. Only a late echo with nothing before it does.
+as a whole, by an echo. A message proves the line, never its blindness. Only a late echo does, with nothing in the two seconds after the ask.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Line:
         if doubt is None:
             return now
         self._end_void(now)
-        return doubt.since if doubt.message is None else now
+        undecided = doubt.message is None or now - doubt.message <= _IN_TIME  # the echo may have been on its way
+        return doubt.since if undecided else now
 
     def message(self, now: float) -> bool:
         """Take in that the site was heard; return whether to `probe`, since nobody knows whether an echo comes through."""

@@ -144,6 +144,7 @@ class Site:
         """Stop listening and judging, flush the events while their entity is there, then stop everything else."""
         self.subscription.async_stop()
         self._echo.async_stop()
+        self._deadlines.async_arm()  # a loop that was held until now is no silence
         self.fleet.pause(self._loop.time())
         self._deadlines.async_stop()
         while self._unsubscribe:
@@ -362,5 +363,7 @@ class Site:
         self._deadlines.async_watch()
 
     async def _home_assistant_stops(self, _event: Event) -> None:
-        await self.async_stop()
-        self._store.async_schedule_final_save(self.fleet)
+        try:
+            await self.async_stop()
+        finally:
+            self._store.async_schedule_final_save(self.fleet)

@@ -155,8 +155,8 @@ def record_of(record: DeviceRecord, silence: float) -> dict[str, Any]:
         device["silent"] = round(silence, 3)
     if info := {name: text for name, text in record.info._asdict().items() if text}:
         device["info"] = info
-    if record.rivals:
-        device["rivals"] = list(record.rivals)
+    if rivals := record.rivals:
+        device["rivals"] = list(rivals)
     if data := record.data.copy():
         device["data"] = {key: tuple(point) for key, point in data.items()}
     return device
