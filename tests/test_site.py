@@ -204,21 +204,6 @@ async def test_a_loop_that_was_held_gives_everybody_a_full_deadline(
     assert states(hass, A, B) == ["off", "on"]
 
 
-async def test_a_loop_that_was_held_until_a_reload_is_no_silence(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> None:
-    entry = await setup_site(hass)
-    await beat(hass, A)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await advance(hass, freezer, 25)
-    freezer.tick(20)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-    assert states(hass, A) == ["on"]
-    await advance(hass, freezer, 0.1)
-    assert states(hass, A) == ["off"]  # silent for a whole deadline up to the hold, which gave back what it took
-
-
 async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     await setup_site(hass)
     with patch("custom_components.site_devices.site.time.time", return_value=time.time() + 1e6):

@@ -144,7 +144,6 @@ class Site:
         """Stop listening and judging, flush the events while their entity is there, then stop everything else."""
         self.subscription.async_stop()
         self._echo.async_stop()
-        self._deadlines.async_arm()  # a loop that was held until now is no silence
         self.fleet.pause(self._loop.time())
         self._deadlines.async_stop()
         while self._unsubscribe:
