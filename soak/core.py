@@ -184,7 +184,7 @@ async def _watch(options: argparse.Namespace, lines: Lines) -> dict[str, Any]:
         else:
             entry = await add_site(hass, options.site, json.loads(options.options))
             site = entry.runtime_data
-            received = lambda: site.messages  # noqa: E731
+            received = lambda: site.watch.messages  # noqa: E731
         closed = asyncio.create_task(_standard_input_closed())
         while received() < options.after and not closed.done():
             await asyncio.sleep(0.1)
@@ -228,7 +228,7 @@ async def _look_inside(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, Any
     }
     await hass.config_entries.async_reload(entry.entry_id)  # what the broker has retained comes now
     site = entry.runtime_data
-    await _quiet(lambda: site.messages)
+    await _quiet(lambda: site.watch.messages)
     await hass.async_block_till_done()
     found |= {"after_reload": [*site.fleet.records], "after_reload_ignored": dict(site.log.ignored)}
     return found

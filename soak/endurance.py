@@ -217,8 +217,8 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
     slope = _slope([sample["kb"] for sample in steady])
     if slope >= SLOPE and len(day.samples) >= WHOLE:
         wrong.append(f"memory grows by {slope:.2f} KB an hour: {[round(sample['kb']) for sample in day.samples]}")
-    if site.messages != day.sent.total():
-        wrong.append(f"{site.messages} messages counted of {day.sent.total()}")
+    if site.watch.messages != day.sent.total():
+        wrong.append(f"{site.watch.messages} messages counted of {day.sent.total()}")
     if dict(site.log.ignored) != {"not_json": day.sent["not_json"]}:
         wrong.append(f"{dict(site.log.ignored)} counted as ignored, of {day.sent['not_json']}")
     if day.flips != day.expected:

@@ -19,9 +19,9 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
-from custom_components.site_devices.fleet import DeviceRecord
-from custom_components.site_devices.protocol import Category
-from custom_components.site_devices.site import Site
+from custom_components.site_devices.core.device import DeviceRecord
+from custom_components.site_devices.core.protocol import Category
+from custom_components.site_devices.site.site import Site
 from demo.broker import Broker
 from simulator.connection import Connection
 from simulator.devices import make_devices
@@ -104,7 +104,7 @@ class Life:
                 raise RuntimeError("the site does not hear all")
             await asyncio.sleep(0.01)
         for site, before in self._closed:
-            if site.messages != before or site is self.site:
+            if site.watch.messages != before or site is self.site:
                 raise RuntimeError("a closed site was touched")
         self._closed.clear()
 
@@ -155,7 +155,7 @@ class _Closing:
         pass
 
     def __exit__(self, *_: object) -> None:
-        self._closed.append((self._site, self._site.messages))
+        self._closed.append((self._site, self._site.watch.messages))
 
 
 def _name(called: Callable[..., Any]) -> str:

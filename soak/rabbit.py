@@ -182,14 +182,14 @@ async def _kill_node(running: Cluster, nodes: int) -> Outcome:
 
             running.kill(0)
             killed = time.monotonic()
-            lost = site.messages
+            lost = site.watch.messages
             while site.subscription.connected and time.monotonic() < killed + BACK_WITHIN:
                 await asyncio.sleep(0.05)
             noticed = time.monotonic() - killed
             while not site.subscription.connected and time.monotonic() < killed + 2 * BACK_WITHIN:
                 await asyncio.sleep(0.05)
-                lost = site.messages
-            while site.messages == lost and time.monotonic() < killed + 2 * BACK_WITHIN:
+                lost = site.watch.messages
+            while site.watch.messages == lost and time.monotonic() < killed + 2 * BACK_WITHIN:
                 await asyncio.sleep(0.05)
             back = time.monotonic() - killed
             if back > BACK_WITHIN:

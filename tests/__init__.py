@@ -21,7 +21,8 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
-from custom_components.site_devices.deadlines import DeadlineTimer
+from custom_components.site_devices.site.pacing import Timer
+from custom_components.site_devices.site.watch import Watch
 
 SITE = "sito_001"
 _A_LITTLE = 0.001  # seconds
@@ -68,10 +69,10 @@ async def heartbeat(
 
 
 async def advance(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
-    """Let time pass at once, but for the moments at which a site looks after silent devices: what is due happens."""
+    """Let time pass at once, but for the moments at which a site decides on silent devices: what is due happens."""
     end = hass.loop.time() + seconds
-    while (look := min(filter(lambda when: when > hass.loop.time(), _looks(hass)), default=end)) < end - _A_LITTLE:
-        await hold(hass, freezer, look - hass.loop.time() + _A_LITTLE)
+    while (when := min(filter(lambda when: when > hass.loop.time(), _decisions(hass)), default=end)) < end - _A_LITTLE:
+        await hold(hass, freezer, when - hass.loop.time() + _A_LITTLE)
     await hold(hass, freezer, max(end - hass.loop.time(), 0))
 
 
@@ -84,10 +85,15 @@ async def hold(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: flo
     await hass.async_block_till_done()
 
 
-def _looks(hass: HomeAssistant) -> list[float]:
+def _decisions(hass: HomeAssistant) -> list[float]:
     """Return when sites wake for a deadline."""
-    waiting = [timer for timer in hass.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
-    return [timer.when() for timer in waiting if isinstance(getattr(timer._callback, "__self__", None), DeadlineTimer)]
+
+    def belongs_to_a_watch(handle: asyncio.TimerHandle) -> bool:
+        timer = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
+        return isinstance(timer, Timer) and isinstance(getattr(timer._action, "__self__", None), Watch)
+
+    waiting = [handle for handle in hass.loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]
+    return [handle.when() for handle in waiting if belongs_to_a_watch(handle)]
 
 
 async def change_hardware(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:

@@ -6,17 +6,17 @@ site makes of it is compared with that by three rules (`check`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 import random
 from typing import Any, Final
 
-from custom_components.site_devices.deadlines import DeadlineTimer
-from custom_components.site_devices.events import SiteEvents
-from custom_components.site_devices.fleet import Change, ChangeKind, DeviceRecord, Fleet
-from custom_components.site_devices.line import Line
-from custom_components.site_devices.protocol import Heartbeat
-from custom_components.site_devices.storage import record_from, record_of
+from custom_components.site_devices.core.device import Change, ChangeKind
+from custom_components.site_devices.core.fleet import Fleet
+from custom_components.site_devices.core.protocol import Heartbeat
+from custom_components.site_devices.site.digest import Digest
+from custom_components.site_devices.site.storage import record_from, record_of
+from custom_components.site_devices.site.watch import Watch
 
 from .slow_motion import SlowMotion
 
@@ -48,64 +48,44 @@ class Site:
         self.world = world
         self.monitoring = monitoring
         self.listening = False
-        self.messages = 0
         self.fleet = Fleet(offline_after=DEADLINE, max_devices=100)
         self.fleet.restore(map(record_from, stored), ())
-        self.line = Line()
-        self.timer = DeadlineTimer(
-            loop, self.fleet, self.line, ask=self.ask, apply=self.apply, messages=lambda: self.messages
+        self.watch = Watch(loop, self.fleet, send_echo=lambda number: world.publish_echo(self, number), tell=self.tell)
+        self.digest = Digest(
+            loop, "site", self.fleet, lambda record: {"serial": record.serial, "name": ""}, on_told=lambda: None
         )
-        self.events = SiteEvents(loop, "site", lambda record: {"serial": record.serial, "name": ""}, lambda: None)
-        self.events.sink = self.happened
-        self.events.async_start(TEXTS, allowed=monitoring)
+        self.digest.sink = self.happened
+        self.digest.async_start(TEXTS, allowed=monitoring)
+        self.readers = (self.watch.async_hear, world.hear, self.digest.async_hear)
 
     def message(self, serial: str) -> None:
         now = self.world.loop.time()
-        self.messages += 1
-        if self.line.message(now) and not self.fleet.paused:
-            self.world.publish_echo(self, self.line.probe(now))
+        self.watch.async_message(now)
         beat = Heartbeat(f"gateway/{serial}", serial, retained=False, timestamp=None, info=None, data={})
         changes = self.fleet.heartbeat(beat, now=now, wall=now)
         assert not isinstance(changes, str)
-        self.apply(changes)
-
-    def ask(self) -> None:
-        self.world.publish_echo(self, self.line.ask(self.world.loop.time()))
-
-    def echo(self, number: int) -> None:
-        self.line.echo(number, self.world.loop.time())
-        self.timer.async_look()
+        self.tell(changes)
 
     def set_listening(self, listening: bool) -> None:
-        now = self.world.loop.time()
         self.listening = listening
-        if listening:
-            self.line.connected(now, PATIENCE)
-            self.judge_from(now)
-        else:
-            self.judge_from(self.line.lost(now))
+        self.judge_from(self.watch.async_connected(PATIENCE) if listening else self.watch.async_lost())
 
     def set_monitoring(self, monitoring: bool) -> None:
         self.monitoring = monitoring
-        self.events.async_allow(monitoring)
+        self.digest.async_allow(monitoring)
         self.judge_from(self.world.loop.time())
 
     def judge_from(self, since: float) -> None:
         if self.listening and self.monitoring:
-            self.fleet.resume(since)
-            self.events.async_review(self.fleet.records.values(), DEADLINE)
+            self.watch.async_judge(since)
+            self.digest.async_review()
         else:
-            self.fleet.pause(since)
-        self.timer.async_arm()
+            self.watch.async_pause(since)
 
-    def apply(self, changes: Any) -> None:
+    def tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            assert isinstance(change, Change)
-            if change.record.online:
-                self.timer.async_arm_by(self.fleet.deadline(change.record))
-            elif change.kind is ChangeKind.OFFLINE:
-                self.world.flipped_off(change.record)
-            self.events.async_changes((change,), DEADLINE)
+            for hear in self.readers:
+                hear(change)
 
     def happened(self, kind: str, attributes: dict[str, Any]) -> None:
         for device in attributes["devices"]:
@@ -114,10 +94,9 @@ class Site:
 
     def stop(self) -> list[dict[str, Any]]:
         """Stop, and return what is stored."""
+        self.watch.async_stop()
+        self.digest.async_allow(False)
         now = self.world.loop.time()
-        self.fleet.pause(now)
-        self.timer.async_stop()
-        self.events.async_stop()
         return [record_of(record, self.fleet.silence(record, now)) for record in self.fleet.records.values()]
 
 
@@ -199,7 +178,7 @@ class World:
         def come_back() -> None:
             if site is self.site and self.connected:
                 self.unanswered = 0
-                site.echo(number)
+                site.watch.async_echo(number)
 
         self.loop.call_later(0.002 + delay, self.deliver, come_back)
 
@@ -310,8 +289,11 @@ class World:
                 end = min(stop, until)
         return until - since - lost
 
-    def flipped_off(self, record: DeviceRecord) -> None:
+    def hear(self, change: Change) -> None:
         """A device that beats is off only if nothing came for a deadline in which something could have come."""
+        if change.kind is not ChangeKind.OFFLINE:
+            return
+        record = change.record
         now = self.loop.time()
         device = self.devices[record.serial]
         heard = device.arrivals[-1]

@@ -1,4 +1,4 @@
-"""An event loop whose clock moves only when a test lets it, and a site's fleet, line and timer on it."""
+"""An event loop whose clock moves only when a test lets it, and a site's fleet and watch on it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from custom_components.site_devices.deadlines import DeadlineTimer
-from custom_components.site_devices.fleet import Change, ChangeKind, Fleet
-from custom_components.site_devices.line import Line
-from custom_components.site_devices.protocol import Heartbeat
+from custom_components.site_devices.core.device import Change, ChangeKind
+from custom_components.site_devices.core.fleet import Fleet
+from custom_components.site_devices.core.protocol import Heartbeat
+from custom_components.site_devices.site.watch import Watch
 
 OFFLINE_AFTER = 30.0
 TOLERANCE = 1e-6
@@ -70,39 +70,28 @@ class SlowMotion(asyncio.BaseEventLoop):
 
 
 class Clockwork:
-    """A fleet and its timer, joined as a site joins them."""
+    """A fleet and its watch, joined as a site joins them."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> None:
         self.loop = loop
         self.began = loop.time()
         self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
-        self.fleet.resume(self.began)
-        self.asked: list[float] = []  # when an echo was asked for, after the beginning
+        self.asked: list[float] = []  # when an echo was sent, after the beginning
         self.answered_after: float | None = None  # seconds until the broker sends an echo back; None: it does not
-        self.line = Line()
-        self.line.connected(self.began, patience=125.0)
-        self.timer = DeadlineTimer(
-            loop, self.fleet, self.line, ask=self.ask, apply=self._apply, messages=lambda: self.messages
-        )
-        self.messages = 0
-        self.number = 0  # of the last echo that was asked for
+        self.watch = Watch(loop, self.fleet, send_echo=self._send, tell=self._tell)
+        self.watch.async_judge(self.watch.async_connected(125.0))
+        self.number = 0  # of the last echo that was sent
         self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
         self.when_one_flips: Callable[[], None] = lambda: None
 
     def beat(self, *serials: str) -> None:
         for serial in serials:
-            self.messages += 1
-            if self.line.message(self.loop.time()):
-                self._send(self.line.probe(self.loop.time()))
+            self.watch.async_message(self.loop.time())
             heartbeat = Heartbeat(f"gateway/{serial}", "1", retained=False, timestamp=None, info=None, data={})
             changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
             assert not isinstance(changes, str)
-            for record, kind in changes:
-                if kind in {ChangeKind.DISCOVERED, ChangeKind.ONLINE}:
-                    self.timer.async_arm_by(self.fleet.deadline(record))
-
-    def ask(self) -> None:
-        self._send(self.line.ask(self.loop.time()))
+            for change in changes:
+                self.watch.async_hear(change)
 
     def _send(self, number: int) -> None:
         self.asked.append(self.loop.time() - self.began)
@@ -112,11 +101,11 @@ class Clockwork:
 
     def echo(self, number: int | None = None) -> None:
         """Let an echo come through, the last one if not told otherwise."""
-        self.line.echo(self.number if number is None else number, self.loop.time())
-        self.timer.async_look()
+        self.watch.async_echo(self.number if number is None else number)
 
-    def _apply(self, changes: Sequence[Change]) -> None:
-        for record, kind in changes:
-            if kind is ChangeKind.OFFLINE:
-                self.offline[record.serial] = self.loop.time() - self.began
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            self.watch.async_hear(change)
+            if change.kind is ChangeKind.OFFLINE:
+                self.offline[change.record.serial] = self.loop.time() - self.began
         self.when_one_flips()

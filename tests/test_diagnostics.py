@@ -17,11 +17,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.site_devices.const import DOMAIN
+from custom_components.site_devices.core.device import DeviceRecord
 from custom_components.site_devices.diagnostics import (
     async_get_config_entry_diagnostics,
     async_get_device_diagnostics,
 )
-from custom_components.site_devices.fleet import DeviceRecord
 
 from . import advance, heartbeat, lose_connection, page, publish, setup_site
 
@@ -260,7 +260,7 @@ async def test_a_files_name_has_the_name_of_a_devices_page(
 
 
 async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custom_components.site_devices.slices.SLICE", -1)  # a turn for others after each
+    monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", -1)  # a turn for others after each
     entry = await setup_site(hass)
     for number in range(5):
         await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")

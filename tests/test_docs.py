@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
 import pytest
 
-from custom_components.site_devices.budget import MAX_ENTITIES
 from custom_components.site_devices.classify import classify
-from custom_components.site_devices.data import MAX_DATA_POINTS
-from custom_components.site_devices.options import DATA_INTERVAL, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
-from custom_components.site_devices.protocol import MAX_PAYLOAD, MAX_TEXT, Channel, Heartbeat, IgnoreReason, parse
-from custom_components.site_devices.readings import Kind, leaves, words
+from custom_components.site_devices.core.protocol import MAX_PAYLOAD, MAX_TEXT, Channel, Heartbeat, IgnoreReason, parse
+from custom_components.site_devices.core.readings import Kind, leaves, words
+from custom_components.site_devices.site.budget import MAX_ENTITIES
+from custom_components.site_devices.site.data_entities import MAX_DATA_POINTS
+from custom_components.site_devices.site.options import DATA_INTERVAL, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
 
 from .checkout import ROOT, files
 

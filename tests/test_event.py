@@ -337,8 +337,8 @@ async def test_it_is_brought_to_agree_with_what_is_true(
             case "killed":
                 await advance(hass, freezer, 0)
                 site = entry.runtime_data
-                site.events._windows.clear()
-                with patch.object(type(site._store), "_data", return_value=site._store._data(site.fleet)):
+                site.digest._windows.clear()
+                with patch.object(type(site._store), "_data", return_value=site._store._data()):
                     await hass.config_entries.async_reload(entry.entry_id)
         await hass.async_block_till_done()
         await advance(hass, freezer, seconds)

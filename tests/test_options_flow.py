@@ -81,7 +81,7 @@ async def test_they_take_effect_in_place(hass: HomeAssistant) -> None:
     site = entry.runtime_data
     await submit(hass, entry, offline_after=60, new_devices="ignore", max_devices=7, data_entities=False)
     assert entry.runtime_data is site
-    assert (site.fleet.offline_after, site.fleet.accept_new, site.fleet.max_devices) == (60, False, 7)
+    assert (site.fleet.deadlines.offline_after, site.fleet.accept_new, site.fleet.max_devices) == (60, False, 7)
     assert not site.data.enabled
     await heartbeat(hass, "gateway/1", "GATE")
     assert connectivity(hass, "gateway/GATE") is None
@@ -129,13 +129,13 @@ async def test_a_site_with_more_devices_than_it_now_takes(hass: HomeAssistant) -
 
 
 async def test_a_full_site(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custom_components.site_devices.budget.MAX_ENTITIES", 5)
+    monkeypatch.setattr("custom_components.site_devices.site.budget.MAX_ENTITIES", 5)
     entry = await setup_site(hass)
     assert how_full(await open_options(hass, entry))[3] == "0"
 
 
 async def test_what_they_say_still_fits_does(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custom_components.site_devices.budget.MAX_ENTITIES", 20)
+    monkeypatch.setattr("custom_components.site_devices.site.budget.MAX_ENTITIES", 20)
     entry = await setup_site(hass, options={"max_devices": 5})
     await heartbeat(hass)
     more = int(how_full(await open_options(hass, entry))[3])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import dataclasses
 from pathlib import Path
 import re
 from typing import Any
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -22,8 +24,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.site_devices.const import DOMAIN
-from custom_components.site_devices.fleet import DeviceRecord
-from custom_components.site_devices.issues import SiteIssues
+from custom_components.site_devices.core.device import DeviceRecord
+from custom_components.site_devices.site.issues import _named, _named_with_rivals
 
 from . import (
     SITE,
@@ -378,7 +380,7 @@ async def test_a_site_that_hears_nothing_for_ten_minutes(hass: HomeAssistant, fr
 async def test_twenty_devices_are_named(hass: HomeAssistant, number: int, more: str) -> None:
     entry = await setup_site(hass)
     records = [DeviceRecord(key=f"gateway/G{each}", address=str(each), created=0.0) for each in range(number)]
-    SiteIssues(hass, entry.entry_id, SITE, lambda _: None).async_set_data_limit(records)
+    entry.runtime_data.issues._set_devices("data_limit", records, _named)
     said = issues(hass, entry)["data_limit"].translation_placeholders or {}
     assert said["count"] == str(number)
     assert said["devices"] == ", ".join(f"Gateway {each} (G{each})" for each in range(20)) + more
@@ -429,9 +431,9 @@ async def test_that_the_store_was_lost_is_told_until_the_user_ignores_it(
     caplog.clear()  # the losses are logged, with where the files are
 
 
-@pytest.mark.parametrize("kind", ["conflicts", "data_limit", "no_connectivity"])
-def test_of_thousands_only_the_texts_of_twenty_are_made(
-    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, kind: str
+@pytest.mark.parametrize("name", [_named, _named_with_rivals])
+async def test_of_thousands_only_the_texts_of_twenty_are_made(
+    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, name: Callable[[DeviceRecord], str]
 ) -> None:
     escaped: list[str] = []
 
@@ -439,9 +441,10 @@ def test_of_thousands_only_the_texts_of_twenty_are_made(
         escaped.append(text)
         return text
 
-    monkeypatch.setattr("custom_components.site_devices.issues.escape", count)
+    entry = await setup_site(hass)
+    monkeypatch.setattr("custom_components.site_devices.site.issues.escape", count)
     records = [DeviceRecord(key=f"gateway/G{each}", address=str(each), created=0.0) for each in range(9900)]
-    getattr(SiteIssues(hass, "entry", SITE, lambda _: None), f"async_set_{kind}")(records)
+    entry.runtime_data.issues._set_devices("conflict", records, name)
     assert len(escaped) <= 41
 
 
@@ -451,8 +454,13 @@ def test_of_thousands_only_the_texts_of_twenty_are_made(
 async def test_twenty_are_asked_about_at_once(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
     records = [DeviceRecord(key=f"gateway/G{each}", address="1", created=0.0) for each in range(22)]
-    room = SiteIssues(hass, entry.entry_id, SITE, lambda record: record.serial)
-    room.async_set_replacements([(records[0], record) for record in records[1:]])
+    pairs = [(records[0], record) for record in records[1:]]
+    site = entry.runtime_data
+    with (
+        patch.object(site.fleet, "replacements", lambda _: pairs),
+        patch.object(site.issues, "_page_id", lambda record: record.serial),
+    ):
+        site.issues._check()
     assert len(issues(hass, entry)) == 20
 
 

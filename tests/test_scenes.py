@@ -14,6 +14,8 @@ AT_ONCE = 50
 def test_the_dead_are_off_the_living_on_and_everybody_is_told_what_is_true(
     first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("custom_components.site_devices.events._DEVICES_LISTED", 50)  # so that events name everybody
+    monkeypatch.setattr(
+        "custom_components.site_devices.site.digest._DEVICES_LISTED", 50
+    )  # so that events name everybody
     wrong = {seed: found for seed in range(first, first + AT_ONCE) if (found := World(seed).run())}
     assert wrong == {}

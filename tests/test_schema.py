@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 from jsonschema import Draft202012Validator
 import pytest
 
-from custom_components.site_devices.protocol import Channel, Heartbeat, Report, parse
-from custom_components.site_devices.readings import leaves
+from custom_components.site_devices.core.protocol import Channel, Heartbeat, Report, parse
+from custom_components.site_devices.core.readings import leaves
 from simulator.devices import heartbeat, input_data, make_devices, output_data
 from tests.test_docs import blocks
 

@@ -33,7 +33,7 @@ import voluptuous as vol
 
 from custom_components.site_devices import compat, services
 from custom_components.site_devices.const import DOMAIN
-from custom_components.site_devices.fleet import DeviceRecord
+from custom_components.site_devices.core.device import DeviceRecord
 
 from . import (
     advance,
@@ -655,7 +655,7 @@ async def test_data_of_another_shape(hass: HomeAssistant, wrong: dict[str, Any])
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the event loop have a turn after each device."""
-    monkeypatch.setattr("custom_components.site_devices.slices.SLICE", -1)
+    monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", -1)
 
 
 @pytest.mark.usefixtures("turns")
@@ -690,8 +690,10 @@ async def test_a_site_that_is_unloaded_while_devices_are_deleted(
 ) -> None:
     entry = await two_loggers_and_a_gateway(hass)
     await stay_silent(hass, freezer, 3600)
-    subscription = entry.runtime_data.subscription
-    stop = hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, callback(lambda _event: subscription.async_stop()))
+    site = entry.runtime_data
+    stop = hass.bus.async_listen(
+        dr.EVENT_DEVICE_REGISTRY_UPDATED, callback(lambda _event: setattr(site, "closed", True))
+    )
     reason, _ = await refusal(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
     stop()
     assert reason == "site_not_loaded"

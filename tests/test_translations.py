@@ -15,9 +15,9 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 
 import custom_components.site_devices
-from custom_components.site_devices import issues
-from custom_components.site_devices.events import EVENT_KINDS
-from custom_components.site_devices.options import ADD, IGNORE, SiteOptions
+from custom_components.site_devices.site import issues
+from custom_components.site_devices.site.digest import EVENT_KINDS
+from custom_components.site_devices.site.options import ADD, IGNORE, SiteOptions
 
 from . import heartbeat, publish, setup_site
 
@@ -44,8 +44,8 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"{(\w+)}", text))
 
 
-def calls(room: str) -> list[ast.Call]:
-    tree = ast.parse((FOLDER / f"{room}.py").read_text(encoding="utf-8"))
+def calls(room: str | Path) -> list[ast.Call]:
+    tree = ast.parse((FOLDER / room).with_suffix(".py").read_text(encoding="utf-8"))
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
@@ -93,8 +93,8 @@ def test_every_event_has_a_text_for_one_device_and_for_many() -> None:
 
 def test_every_error_has_its_text_and_all_that_it_names() -> None:
     raised: dict[str, set[str]] = {}
-    for path in FOLDER.glob("*.py"):
-        for call in calls(path.stem):
+    for path in FOLDER.rglob("*.py"):
+        for call in calls(path):
             named = {keyword.arg: keyword.value for keyword in call.keywords}
             if isinstance(call.func, ast.Name) and call.func.id == "_error":  # the actions' own
                 (key,) = call.args
@@ -109,8 +109,8 @@ def test_every_error_has_its_text_and_all_that_it_names() -> None:
 
 def test_no_error_is_raised_without_a_translation() -> None:
     errors = {"ConfigEntryNotReady", "HomeAssistantError", "ServiceValidationError", "ConfigEntryError"}
-    for path in FOLDER.glob("*.py"):
-        for call in calls(path.stem):
+    for path in FOLDER.rglob("*.py"):
+        for call in calls(path):
             if isinstance(call.func, ast.Name) and call.func.id in errors:
                 assert {keyword.arg for keyword in call.keywords} >= {"translation_domain", "translation_key"}
 

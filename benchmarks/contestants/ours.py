@@ -8,7 +8,7 @@ from paho.mqtt.client import MQTTMessage
 from benchmarks.home import Home
 from benchmarks.traffic import LEAVES, SITE, Device, inputs
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
-from custom_components.site_devices.options import SiteOptions
+from custom_components.site_devices.site.options import SiteOptions
 
 from .base import Contestant
 

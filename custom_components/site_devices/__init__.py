@@ -15,12 +15,12 @@ from homeassistant.helpers.entity_platform import async_get_platforms
 from homeassistant.helpers.typing import ConfigType
 
 from . import services
-from .const import CONF_SITE_CODE, DOMAIN
-from .ids import site_identifier
-from .issues import async_delete_issues
-from .site import Site, SiteDevicesConfigEntry
-from .storage import SiteStore
-from .subscription import mqtt_is_loaded
+from .const import DOMAIN
+from .site.ids import site_identifier
+from .site.issues import async_delete_issues
+from .site.site import Site, SiteDevicesConfigEntry
+from .site.storage import async_remove_store
+from .site.subscription import mqtt_is_loaded
 
 PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH)
 
@@ -77,7 +77,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
 async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
     """Delete what is stored of a site."""
     async_delete_issues(hass, entry.entry_id)
-    await SiteStore(hass, entry.entry_id, entry.data[CONF_SITE_CODE]).async_remove()
+    await async_remove_store(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(
@@ -105,13 +105,13 @@ async def async_remove_config_entry_device(
             translation_key="online_not_removable",
             translation_placeholders={"device": str(record)},
         )
-    site.async_forget(record)
+    site.async_remove(record)
     return True
 
 
 async def _async_entry_updated(_hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
     site = entry.runtime_data
-    if not site.subscription.closed:  # it may be on its way out
+    if not site.closed:  # it may be on its way out
         site.async_apply_options()
 
 

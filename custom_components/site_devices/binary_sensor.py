@@ -13,10 +13,10 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraData, RestoreEntity
 
-from .arrivals import Arrival
+from .core.readings import Kind, Leaf
 from .entity import DataEntity, DeviceEntity, SiteEntity
-from .readings import Kind, Leaf
-from .site import SiteDevicesConfigEntry
+from .site.arrivals import Arrival
+from .site.site import SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
@@ -66,7 +66,7 @@ class SiteConnectivitySensor(SiteEntity, BinarySensorEntity):
     @property
     def is_on(self) -> bool | None:
         """Tell whether anything on the site is online."""
-        counts = self.site.summary.counts
+        counts = self.site.counts.counts
         return counts.online > 0 if counts.known else None
 
 
@@ -78,7 +78,7 @@ class ProblemSensor(SiteEntity, BinarySensorEntity):
     @property
     def is_on(self) -> bool:
         """Tell whether any device is offline."""
-        return self.site.summary.counts.offline > 0
+        return self.site.counts.counts.offline > 0
 
 
 class DataBinarySensor(DataEntity, BinarySensorEntity, RestoreEntity):

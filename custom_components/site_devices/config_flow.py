@@ -13,10 +13,11 @@ import voluptuous as vol
 
 from .compat import update_progress
 from .const import CONF_SITE_CODE, DOMAIN
-from .markdown import escape
+from .core.markdown import escape
+from .core.protocol import Heartbeat, is_site_code, parse
 from .options_flow import SiteDevicesOptionsFlow
-from .protocol import Heartbeat, is_site_code, parse
-from .subscription import mqtt_is_loaded
+from .site.feed import async_subscribe
+from .site.subscription import mqtt_is_loaded
 
 LISTEN_SECONDS: Final = 15  # one heartbeat of every device that sends at least four a minute
 _PROGRESS_STEPS: Final = 30
@@ -31,10 +32,10 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
-        """Have heard nothing."""
+        """Start with nothing heard."""
         self._heard: dict[str, set[str]] = {}  # site code: keys of its devices
         self._listening: asyncio.Task[None] | None = None
-        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._ends: list[CALLBACK_TYPE] = []
 
     @staticmethod
     @callback
@@ -133,8 +134,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _subscribe(self) -> None:
         for topic in _TOPICS:
-            unsubscribe = await mqtt.async_subscribe(self.hass, topic, self._message_received, encoding=None)
-            self._unsubscribe.append(unsubscribe)
+            self._ends.append(await async_subscribe(self.hass, topic, self._message_received))
 
     async def _listen(self) -> None:
         try:
@@ -142,18 +142,13 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
                 update_progress(self, step / _PROGRESS_STEPS)
                 await asyncio.sleep(LISTEN_SECONDS / _PROGRESS_STEPS)
         finally:
-            self._hear_no_more()
-
-    def _hear_no_more(self) -> None:
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+            while self._ends:
+                self._ends.pop()()
 
     @callback
-    def _message_received(self, received: mqtt.ReceiveMessage) -> None:
-        if not self._unsubscribe:
-            return  # after MQTT's own reload an unsubscribe is void, and we would be called for ever
-        message = parse(received.topic, received.payload, received.retain)  # type: ignore[arg-type]  # without encoding: bytes
-        site = received.topic.partition("/")[0]
+    def _message_received(self, topic: str, payload: bytes, retained: bool) -> None:
+        message = parse(topic, payload, retained)
+        site = topic.partition("/")[0]
         if isinstance(message, Heartbeat) and is_site_code(site):
             self._heard.setdefault(site, set()).add(message.key)
 

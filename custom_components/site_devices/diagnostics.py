@@ -12,13 +12,13 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.util import dt as dt_util
 
-from .budget import count_enabled
-from .fleet import DeviceRecord
-from .options import SiteOptions
-from .protocol import clock_drift
-from .redaction import Redaction
-from .site import Site, SiteDevicesConfigEntry
-from .slices import in_slices
+from .core.device import DeviceRecord
+from .core.protocol import clock_drift
+from .core.redaction import Redaction
+from .site.budget import count_enabled
+from .site.options import SiteOptions
+from .site.pacing import in_slices
+from .site.site import Site, SiteDevicesConfigEntry
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, site: Site, redact
             "connected": subscription.connected,
             "listening": subscription.listening,
             "lost": subscription.lost,
-            "echo": site.line.works,  # without one, a frozen broker can't be told from a silent site
+            "echo": site.watch.link.works,  # without one, a frozen broker can't be told from a silent site
         },
         "messages": {
-            "received": site.messages,
+            "received": site.watch.messages,
             "ignored": dict(sorted(site.log.ignored.items())),
             "seconds_since_last_heartbeat": None if heard is None else round(time.time() - heard, 1),
         },
@@ -85,7 +85,7 @@ def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, site: Site, redact
 def _device(hass: HomeAssistant, site: Site, record: DeviceRecord, redaction: Redaction) -> dict[str, Any]:
     fleet = site.fleet
     drift = None if record.last_heartbeat is None else clock_drift(record.timestamp, record.last_heartbeat)
-    left = fleet.deadline(record) - hass.loop.time() if record.online and not fleet.paused else None
+    left = fleet.deadlines.due(record) - hass.loop.time() if record.online and not fleet.paused else None
     return {
         "serial": redaction.serial(record),
         "category": record.category,
@@ -98,7 +98,7 @@ def _device(hass: HomeAssistant, site: Site, record: DeviceRecord, redaction: Re
         "last_communication": _moment(record.last_communication),
         "deadline": {
             "own": record.offline_after,
-            "effective": record.offline_after or fleet.offline_after,
+            "effective": fleet.deadlines.patience(record),
             "seconds_left": None if left is None else round(left, 1),
         },
         "clock_drift": None if drift is None else round(drift, 1),

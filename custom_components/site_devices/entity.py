@@ -1,18 +1,17 @@
-"""Entity: what entities share. They read the record, or the site, and hear of its changes; only data has values."""
+"""Entity: what entities share. They read the record, or the site, and write their state on its changes; only data has values."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-import math
 
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 
-from .fleet import DeviceRecord
-from .ids import device_identifier, entity_unique_id, site_identifier
-from .readings import DataPoint, Leaf, is_output, words
-from .site import Site
+from .core.device import DeviceRecord
+from .core.readings import DataPoint, Leaf, is_output, words
+from .site.ids import device_identifier, entity_unique_id, site_identifier
+from .site.site import Site
 
 
 class _SiteDevicesEntity(Entity):
@@ -24,7 +23,7 @@ class _SiteDevicesEntity(Entity):
 
     @property
     def available(self) -> bool:
-        """Where nothing can be heard nothing is known; but that a device is silent is known."""
+        """Unavailable while the broker is. An offline device stays available: silence is its state."""
         return self.site.available
 
 
@@ -76,8 +75,6 @@ class DataEntity(DeviceEntity):
     It holds the value itself, so that Home Assistant's own restoring brings it back after a restart.
     """
 
-    written = -math.inf  # monotonic, when a new value was last shown: with a `data_interval` the next one has to wait
-    waits = False  # for that
     _restored = False
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
@@ -102,6 +99,10 @@ class DataEntity(DeviceEntity):
     @abstractmethod
     def take(self, leaf: Leaf) -> bool:
         """Take the newest value; return whether there is something new to show."""
+
+    @callback
+    def follow_unit(self) -> None:
+        """Take the unit of the data point, which has changed: for entities that show one."""
 
     @callback
     def async_write(self) -> None:

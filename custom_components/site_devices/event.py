@@ -9,8 +9,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import SiteEntity
-from .events import EVENT_KINDS
-from .site import Site, SiteDevicesConfigEntry
+from .site.digest import EVENT_KINDS
+from .site.site import Site, SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
@@ -39,11 +39,11 @@ class SiteEvent(SiteEntity, EventEntity):
 
     async def async_added_to_hass(self) -> None:
         """Take the site's events."""
-        self.site.events.sink = self._happened
+        self.site.digest.sink = self._happened
 
     async def async_will_remove_from_hass(self) -> None:
         """Take no more."""
-        self.site.events.sink = None
+        self.site.digest.sink = None
 
     @callback
     def _happened(self, kind: str, attributes: dict[str, Any]) -> None:

@@ -16,10 +16,10 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .budget import count_enabled, data_fitting, devices_fitting
 from .const import CONF_SITE_CODE
-from .ids import site_identifier
-from .options import ADD, DATA_INTERVAL, IGNORE, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
+from .site.budget import count_enabled, data_fitting, devices_fitting
+from .site.ids import site_identifier
+from .site.options import ADD, DATA_INTERVAL, IGNORE, MAX_DEVICES, OFFLINE_AFTER, SiteOptions
 
 
 class SiteDevicesOptionsFlow(OptionsFlow):

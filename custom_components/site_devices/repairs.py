@@ -11,8 +11,8 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
 import voluptuous as vol
 
-from .options import IGNORE, MAX_DEVICES
-from .site import SiteDevicesConfigEntry
+from .site.options import IGNORE, MAX_DEVICES
+from .site.site import SiteDevicesConfigEntry
 
 if TYPE_CHECKING:
     from homeassistant.components.repairs import RepairsFlowResult

@@ -21,12 +21,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .arrivals import Arrival
 from .classify import classify
+from .core.device import Counts, DeviceRecord
+from .core.readings import Kind, Leaf, is_diagnostic, leaf_of, words
 from .entity import DataEntity, DeviceEntity, SiteEntity
-from .fleet import Counts, DeviceRecord
-from .readings import Kind, Leaf, is_diagnostic, leaf_of, words
-from .site import Site, SiteDevicesConfigEntry
+from .site.arrivals import Arrival
+from .site.site import Site, SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
@@ -108,7 +108,7 @@ class CountSensor(SiteEntity, SensorEntity):
     @property
     def native_value(self) -> int:
         """Return the count."""
-        return self.entity_description.value_fn(self.site.summary.counts)
+        return self.entity_description.value_fn(self.site.counts.counts)
 
 
 class LastHeartbeatSensor(DeviceEntity, SensorEntity):
@@ -169,7 +169,7 @@ class NumberSensor(DataSensor):
     _kind = Kind.NUMBER
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
-        """Be what the unit that was heard last says."""
+        """Set unit and classes from the last known unit."""
         super().__init__(site, record, key)
         self._classify()
         if is_diagnostic(key):
@@ -188,16 +188,12 @@ class NumberSensor(DataSensor):
             return None
         return value if math.isfinite(converted) else None
 
-    def take(self, leaf: Leaf) -> bool:
-        """Take a number, and follow its unit when that is another than before."""
-        changed = super().take(leaf)
-        if leaf.unit is None or leaf.unit == self.point.unit:
-            return changed
-        self.site.data.learn_unit(self.record, self.key, leaf.unit)
+    @callback
+    def follow_unit(self) -> None:
+        """Take the unit of the data point, and the classes that follow from it."""
         self._classify()
         # the user may have chosen a unit that the new class does not know: without this every write would raise
         self.async_registry_entry_updated()
-        return True
 
     def _classify(self) -> None:
         classes = classify(words(self.key), self.point.unit)

@@ -22,11 +22,11 @@ import voluptuous as vol
 
 from .compat import target_of
 from .const import CONF_SITE_CODE, DOMAIN
-from .fleet import DeviceRecord
-from .ids import entity_unique_id, site_identifier
-from .options import OFFLINE_AFTER
-from .site import Site, SiteDevicesConfigEntry
-from .slices import in_slices
+from .core.device import DeviceRecord
+from .site.ids import entity_unique_id, site_identifier
+from .site.options import OFFLINE_AFTER
+from .site.pacing import in_slices
+from .site.site import Site, SiteDevicesConfigEntry
 
 type _Targeted = dict[SiteDevicesConfigEntry, list[DeviceRecord]]
 
@@ -80,7 +80,7 @@ async def _set_deadline(call: ServiceCall) -> ServiceResponse:
     for site, records in devices:
         site.async_set_offline_after(records, int(seconds) or None)
     answers: list[JsonValueType] = [
-        {**site.pages.identity(record), "deadline": record.offline_after or site.fleet.offline_after}
+        {**site.pages.identity(record), "deadline": site.fleet.deadlines.patience(record)}
         for site, records in devices
         for record in records
     ]
@@ -115,7 +115,7 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
     async for record in in_slices(found):
         if not is_found(record) or site.fleet.records.get(record.key) is not record:
             continue  # it came back, or was deleted, while the loop had its turn
-        if site.subscription.closed:
+        if site.closed:
             raise _error("site_not_loaded", site=entry.title)
         heard = record.last_heartbeat
         answers.append(

@@ -11,9 +11,9 @@ from homeassistant.components.system_health import SystemHealthRegistration
 from homeassistant.core import HomeAssistant, callback
 
 from .const import DOMAIN
-from .protocol import IgnoreReason
-from .site import SiteDevicesConfigEntry
-from .subscription import mqtt_is_loaded
+from .core.protocol import IgnoreReason
+from .site.site import SiteDevicesConfigEntry
+from .site.subscription import mqtt_is_loaded
 
 
 @callback

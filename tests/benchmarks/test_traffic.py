@@ -6,8 +6,8 @@ import json
 
 from benchmarks.publisher import packet
 from benchmarks.traffic import LEAVES, devices, heartbeats, inputs, message
-from custom_components.site_devices.protocol import Channel, Heartbeat, Report, parse
-from custom_components.site_devices.readings import leaves
+from custom_components.site_devices.core.protocol import Channel, Heartbeat, Report, parse
+from custom_components.site_devices.core.readings import leaves
 
 
 def test_every_device_has_its_own_heartbeat_in_an_order_of_its_own():

@@ -122,7 +122,7 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
         await until(lambda: sum(len(record.data) for record in site_b.runtime_data.fleet.records.values()) == 4)
         # what the site tells later, of its own
         await until(lambda: (known := hass.states.get(f"sensor.{SITE_B}_devices_known")) and known.state == "2")
-        await site_b.runtime_data.events.async_flush()
+        await site_b.runtime_data.digest.async_flush()
         await hass.async_block_till_done()
         before = snapshot(hass, site_b)
 
@@ -160,7 +160,7 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
         assert await hass.config_entries.async_reload(site_b.entry_id)
         await asyncio.sleep(1)
         await hass.async_block_till_done()
-        assert site_b.runtime_data.messages == 0
+        assert site_b.runtime_data.watch.messages == 0
         assert set(site_b.runtime_data.fleet.records) == {"datalogger/TEST123", "gateway/GW-1"}
     finally:
         victim.close()

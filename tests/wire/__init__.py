@@ -16,7 +16,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.site_devices.site import Site
+from custom_components.site_devices.site.site import Site
 from tests import SITE
 
 BEAT_EVERY = 0.2  # seconds
@@ -129,5 +129,5 @@ def site_of(entry: MockConfigEntry) -> Site:
 async def heard(entry: MockConfigEntry) -> None:
     """Wait until a site receives messages that are sent from now on."""
     site = site_of(entry)
-    messages = site.messages
-    await until(lambda: site.messages > messages + 1)
+    messages = site.watch.messages
+    await until(lambda: site.watch.messages > messages + 1)

@@ -75,7 +75,7 @@ async def test_home_assistant_hears_a_site_and_nobody_can_touch_anothers(
 
     while not await on():
         pass
-    while not site_of(entry).line.works:  # its own messages come back as well
+    while not site_of(entry).watch.link.works:  # its own messages come back as well
         await on()
 
     assert list(site_of(entry).fleet.records) == [f"datalogger/from {SITE}"]

@@ -90,7 +90,7 @@ async def test_after_two_losses_nothing_is_published_until_the_entry_is_loaded_a
     devices.alive |= {LIVE, DEAD} if live else {DEAD}
     await until(lambda: connectivity(hass, DEAD.key) == "on")
     if not live:
-        await until(lambda: site_of(entry).line.works)
+        await until(lambda: site_of(entry).watch.link.works)
         bouncer.strict = True
     history = History(hass)
     connection = Connection(hass)

@@ -80,12 +80,12 @@ async def test_a_device_that_keeps_sending_is_heard_again_and_was_never_off(
 
     await disturb(hass, mqtt_entry, entry)
     now = site_of(entry)
-    messages_before = before.messages
+    messages_before = before.watch.messages
     await heard(entry)
     assert connectivity(hass) == "on"
     assert "off" not in history.of(ENTITY)
     if now is not before:
-        assert before.messages == messages_before
+        assert before.watch.messages == messages_before
     newcomer = Device("gateway/2", "NEW")
     devices.alive.add(newcomer)
     await until(lambda: connectivity(hass, newcomer.key) == "on")
@@ -117,7 +117,7 @@ async def test_a_broker_that_is_away_at_setup_is_no_reason_not_to_load(
     mqtt_entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("custom_components.site_devices.subscription.LOST_AFTER", 1.5)
+    monkeypatch.setattr("custom_components.site_devices.site.subscription.LOST_AFTER", 1.5)
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(DEVICE)
     await until(lambda: connectivity(hass) == "on")

@@ -41,7 +41,7 @@ async def test_a_frozen_broker_makes_nobody_offline_and_its_thaw_hides_no_silenc
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(DEVICE)
-    await until(lambda: site_of(entry).line.works)
+    await until(lambda: site_of(entry).watch.link.works)
     history = History(hass)
     broker.freeze()
     await asyncio.sleep(3 * OFFLINE_AFTER)
@@ -62,10 +62,10 @@ async def test_a_silent_site_is_offline_whether_the_broker_lets_the_echo_through
     devices.alive.add(DEVICE)
     await until(lambda: connectivity(hass) == "on")
     if works:
-        await until(lambda: site_of(entry).line.works)
+        await until(lambda: site_of(entry).watch.link.works)
     else:
         # three probes in vain, then silence is taken for real
-        await until(lambda: site_of(entry).line.first_look(0, OFFLINE_AFTER) == 0)
+        await until(lambda: site_of(entry).watch.link.decide_from(0, OFFLINE_AFTER) == 0)
     history = History(hass)
     devices.alive.clear()
     await until(lambda: connectivity(hass) == "off")
@@ -86,7 +86,7 @@ async def test_an_echo_that_is_let_through_no_longer_hides_nobody_beside_a_live_
     dead = [Device(f"datalogger/monstro/{number}", f"DEAD-{number}") for number in range(2)]
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(live)
-    await until(lambda: site_of(entry).line.works)
+    await until(lambda: site_of(entry).watch.link.works)
     devices.alive.clear()
     history = History(hass)
     broker.change_access(SITE_ONLY)
@@ -116,5 +116,5 @@ async def test_an_echo_that_is_let_through_no_longer_hides_nobody_beside_a_live_
     assert all(OFFLINE_AFTER <= delay < OFFLINE_AFTER + LIVE_EVERY + 1 for delay in delays)
     # three asks were in vain by then, two of them for the live one itself: there is no further one
     assert delays[-1] == pytest.approx(OFFLINE_AFTER, abs=0.5)
-    assert not site_of(entry).line.works
+    assert not site_of(entry).watch.link.works
     assert "off" not in history.of("binary_sensor.gateway_1_connectivity")

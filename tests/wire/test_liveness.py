@@ -73,7 +73,7 @@ async def test_a_loop_that_was_held_up_flips_nobody_who_sent_meanwhile(
     hass: HomeAssistant, devices: Devices, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Home Assistant's client reads one message in a turn of the loop: the last of many waits for long."""
-    monkeypatch.setattr("custom_components.site_devices.deadlines._PATIENCE", 20.0)  # a busy machine reads slowly
+    monkeypatch.setattr("custom_components.site_devices.site.watch._PATIENCE", 20.0)  # a busy machine reads slowly
     await setup_both(hass, devices, 2)
     many = {Device(f"datalogger/lampo/{number}", f"L{number}") for number in range(40)}
     devices.alive |= many
@@ -99,9 +99,9 @@ async def test_a_retained_heartbeat_tells_that_a_device_exists_not_that_it_lives
     await until(lambda: connectivity(hass, ALIVE.key) == "off")
     assert connectivity(hass, SILENT.key) == "unknown"
 
-    retained_again = site_of(entry).messages + 2
+    retained_again = site_of(entry).watch.messages + 2
     await hass.config_entries.async_reload(mqtt_entry.entry_id)
-    await until(lambda: site_of(entry).messages == retained_again)
+    await until(lambda: site_of(entry).watch.messages == retained_again)
     await hass.async_block_till_done()
     assert connectivity(hass, ALIVE.key) == "off"
     assert connectivity(hass, SILENT.key) == "unknown"

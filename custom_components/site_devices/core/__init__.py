@@ -1,0 +1,1 @@
+"""What is true: pure Python without Home Assistant, clock or event loop."""

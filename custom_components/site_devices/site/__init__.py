@@ -1,0 +1,1 @@
+"""One config entry at work: knows Home Assistant and `core`, never a face."""
