@@ -59,11 +59,11 @@ def _parse(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--gateways", type=_count, default=2, help="how many")
     parser.add_argument("--interval", type=float, default=10.0, help="seconds between two heartbeats of a device")
     parser.add_argument(
-        "--jitter", type=float, default=0.1, help="how late a heartbeat may be, as part of the interval"
+        "--jitter", type=float, default=0.1, help="how late a heartbeat may be, as a fraction of the interval"
     )
     parser.add_argument("--data-every", type=_count, default=3, help="data goes with each N-th heartbeat; 0: never")
     parser.add_argument("--silent", type=_count, default=0, help="this many devices, the last ones, send nothing")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same chance")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same random values")
     options = parser.parse_args(arguments)
     if options.interval <= 0 or not 0 <= options.jitter <= 1:
         parser.error("--interval must be above 0, and --jitter from 0 to 1")

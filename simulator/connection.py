@@ -1,4 +1,4 @@
-"""The one MQTT connection of a fleet. It comes back by itself, one second after it was lost."""
+"""The MQTT connection of a fleet. It reconnects automatically, one second after a loss."""
 
 import socket
 import threading
@@ -13,11 +13,11 @@ ANSWER_WITHIN = 10.0  # seconds for the broker's first answer
 
 
 class BrokerError(Exception):
-    """The broker can't be used; the text tells why, and what to do."""
+    """The broker can't be used; the message says why, and what to do."""
 
 
 class Connection:
-    """A connection to a broker, made by `open` and lost by `close`."""
+    """A connection to a broker."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Connection:
         tls: bool = False,
         client_id: str = "",
     ) -> None:
-        """Prepare; nothing is sent before `open`."""
+        """Prepare the client; `open` connects it."""
         self._where = f"{host}:{port}"
         self._host = host
         self._port = port
@@ -59,7 +59,12 @@ class Connection:
         return self._client.is_connected()
 
     def open(self) -> None:
-        """Connect, or raise a BrokerError."""
+        """Connect.
+
+        Raises:
+            BrokerError: The broker can't be reached, refuses, or does not answer.
+
+        """
         try:
             self._client.connect(self._host, self._port)
         except (OSError, ValueError) as error:
@@ -81,12 +86,12 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Disconnect; harmless when there is no connection."""
+        """Disconnect, if connected."""
         self._client.disconnect()
         self._client.loop_stop()
 
     def publish(self, topic: str, payload: str, *, qos: int = 0, retain: bool = False) -> bool:
-        """Send a message; False means that at QoS 0 it is lost, since there is no connection."""
+        """Send a message; False means there is no connection, and a message at QoS 0 is lost."""
         return self._client.publish(topic, payload, qos, retain).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _on_connect(
@@ -98,6 +103,6 @@ class Connection:
 
 
 def _send_at_once(client: Client, data: object, connection: object) -> None:
-    """Let no message wait for the acknowledgement of the one before: the book's times are compared with arrivals."""
+    """Disable Nagle's algorithm, because the times in the book are compared with arrivals."""
     if isinstance(connection, socket.socket):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,6 +1,6 @@
-"""What a simulated device is and what it says.
+"""What a simulated device is and what it sends.
 
-In: a device, the time and a source of chance. Out: a payload. Knows no clock, no broker, and no other device.
+In: a device, the time and a random generator. Out: a payload. Knows no clock, no broker, and no other device.
 """
 
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ type Payload = dict[str, Any]
 TYPES = ("monstro", "piccolo")
 MODES = ("auto", "eco", "boost")
 
-# One wave a day as outdoors, and a small one of some minutes: a history graph has a shape on the first look, too.
+# A daily wave as outdoors, and a small one of 15 minutes, so that a history graph soon has a shape.
 DAY = 2 * pi / 86_400
 SPELL = 2 * pi / 900
-INSTALLED = datetime(2025, 1, 1, tzinfo=UTC).timestamp()  # where every energy meter started at zero
+INSTALLED = datetime(2025, 1, 1, tzinfo=UTC).timestamp()  # when every energy meter started at zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,23 +28,23 @@ class Device:
     address: str
     serial: str
     about: Payload = field(default_factory=dict)
-    """What its heartbeats say about it beyond the serial number, such as `model` and `sw_version`."""
+    """What its heartbeats contain beside the serial number, such as `model` and `sw_version`."""
     shift: float = 0.0
-    """From 0 to 1: what makes its curves differ from those of the next device."""
+    """From 0 to 1: makes its curves differ from those of other devices."""
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What it is known by within its site: category (datalogger or gateway) and serial number."""
+        """What identifies it within its site: category (datalogger or gateway) and serial number."""
         return self.address.split("/")[0], self.serial
 
     @property
     def is_gateway(self) -> bool:
-        """Whether this is a gateway and not a datalogger."""
+        """Whether this is a gateway rather than a datalogger."""
         return self.identity[0] == "gateway"
 
     @property
     def name(self) -> str:
-        """The name it is meant to have in Home Assistant, where its heartbeats give none."""
+        """The name it should have in Home Assistant: the one in its heartbeats, or else one made from its address."""
         parts = self.address.split("/")
         return self.about.get("name") or (f"Gateway {parts[1]}" if self.is_gateway else "/".join(parts[1:]))
 
@@ -54,7 +54,7 @@ class Device:
 
 
 def make_devices(site: str, *, dataloggers: int, gateways: int) -> list[Device]:
-    """Make a site: its dataloggers, taking turns among the types, and then its gateways."""
+    """Make a site: its dataloggers, alternating between the types, and then its gateways."""
     made = []
     for index in range(dataloggers):
         kind, number = TYPES[index % len(TYPES)], index // len(TYPES) + 1
@@ -66,12 +66,12 @@ def make_devices(site: str, *, dataloggers: int, gateways: int) -> list[Device]:
 def _make(site: str, address: str, serial: str) -> Device:
     about = {"manufacturer": "Example Works", "sw_version": "2.4.1"}
     if address.startswith("gateway/"):
-        about["model"] = "Bridge 4G"  # dataloggers show the model that follows from their topic
+        about["model"] = "Bridge 4G"  # dataloggers show the model derived from their topic
     return Device(site=site, address=address, serial=serial, about=about, shift=Random(serial).random())
 
 
 def heartbeat(device: Device, now: float, uptime: float, chance: Random) -> Payload:
-    """What a device says to show that it lives; `now` in epoch seconds, as in all of these."""
+    """The payload of a heartbeat; `now` is in epoch seconds, as in all of these functions."""
     extra: Payload = {"rssi": round(-62 - 20 * device.shift + chance.gauss(0, 2)), "uptime": round(uptime)}
     if not device.is_gateway:
         extra["battery"] = _quantity(88 + 8 * sin(DAY * now + device.shift), "%", 0)
@@ -79,7 +79,7 @@ def heartbeat(device: Device, now: float, uptime: float, chance: Random) -> Payl
 
 
 def input_data(device: Device, now: float, chance: Random) -> Payload:
-    """What a device measures."""
+    """The payload of an input: what a device measures."""
     if device.is_gateway:
         return _signed(device, now) | {
             "cpu_temperature": _quantity(48 + 4 * _wave(device, now) + chance.gauss(0, 0.3), "°C", 1),
@@ -101,20 +101,20 @@ def input_data(device: Device, now: float, chance: Random) -> Payload:
 
 
 def output_data(device: Device, now: float) -> Payload:
-    """What a device has switched."""
+    """The payload of an output: what a device has switched."""
     relay = _wave(device, now) > 0 or sin(2 * SPELL * now + device.shift) > 0.5
     return _signed(device, now) | {"relay": relay}
 
 
 def power(device: Device, now: float) -> float:
-    """The power that a device draws, in W: never below zero, so that its energy only rises."""
+    """The power a device draws, in W: never negative, so that its energy only rises."""
     return _mean_power(device) * (1 - 0.6 * cos(DAY * now + device.shift) + 0.3 * sin(SPELL * now + device.shift))
 
 
 def energy(device: Device, now: float) -> float:
     """The energy since the device was installed, in kWh: the integral of its power in closed form.
 
-    So no state is needed, and a simulator that is started again goes on where the last one ended.
+    So no state is needed, and a restarted simulator continues where the last one ended.
     """
     past = now - INSTALLED - 0.6 / DAY * sin(DAY * now + device.shift) - 0.3 / SPELL * cos(SPELL * now + device.shift)
     return _mean_power(device) * past / 3_600_000
@@ -125,7 +125,7 @@ def _mean_power(device: Device) -> float:
 
 
 def _wave(device: Device, now: float) -> float:
-    """From about -1 to 1: cold in the night, warm in the afternoon, with a ripple of a quarter of an hour."""
+    """From about -1 to 1: cold at night, warm in the afternoon, with a ripple of 15 minutes."""
     return -0.85 * cos(DAY * (now - 7200) - device.shift) + 0.15 * sin(SPELL * now + 6 * device.shift)
 
 

@@ -1,7 +1,7 @@
 """A fleet that publishes, with faults on demand.
 
-In: devices, a way to publish, and faults asked for from any thread. Out: messages, and a book of what was sent.
-One thread serves all devices, in the order of their turns.
+In: devices, a function that publishes, and requests for faults from any thread. Out: messages, and a book of what was
+sent. One thread serves all devices, in the order of their turns.
 """
 
 from collections import Counter
@@ -16,15 +16,15 @@ from typing import Self
 from .devices import Device, Payload, heartbeat, input_data, output_data
 from .schedule import Schedule
 
-REST = 0.005  # seconds between two rounds: a few messages at once cost half of what they cost one by one
+REST = 0.005  # seconds between two rounds: sending a few messages at once costs half as much as one by one
 
 type Publish = Callable[[str, str], bool]
-"""Takes topic and payload, tells whether the message went out."""
+"""Takes topic and payload, returns whether the message went out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One instant on both clocks, in seconds: `wall` since the epoch, `monotonic` as time.monotonic()."""
+    """One instant on both clocks, in seconds: `wall` since the epoch, `monotonic` as in time.monotonic()."""
 
     wall: float
     monotonic: float
@@ -32,21 +32,21 @@ class Moment:
 
 @dataclass(slots=True)
 class Book:
-    """What was published: the truth that Home Assistant is compared with."""
+    """What was published, to compare Home Assistant with."""
 
     counts: Counter[str] = field(default_factory=lambda: Counter(heartbeat=0, input=0, output=0, failed=0))
-    """Messages by channel, and under "failed" those that never left (no connection)."""
+    """Messages by channel; "failed" are those never sent, for lack of a connection."""
     last_heartbeat: dict[str, Moment] = field(default_factory=dict)
-    """By serial: the moment just before the last heartbeat that went out."""
+    """By serial: the moment just before its last heartbeat was sent."""
 
     @property
     def sent(self) -> int:
-        """All messages that went out."""
+        """The number of messages sent."""
         return self.counts.total() - self.counts["failed"]
 
 
 class Fleet:
-    """All devices of one site. Faults take hold before the call returns: a silenced device sends nothing after it."""
+    """All devices of one site. A fault is in effect when its call returns: a silenced device sends nothing more."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class Fleet:
         data_every: int = 3,
         seed: int = 0,
     ) -> None:
-        """Take the devices over; nothing is sent before `start`.
+        """Take the devices; `start` begins to send.
 
-        A device sends its data with its first heartbeat and then with each `data_every`-th; 0 means never.
+        A device sends data with its first heartbeat and then with every `data_every`-th; 0 means never.
         """
         self.devices = {device.serial: device for device in devices}
         self.book = Book()
@@ -73,7 +73,7 @@ class Fleet:
         self._turns = [0] * len(self._order)
         self._silent: set[str] = set()
         self._begun = time.monotonic()
-        self._lock = threading.RLock()  # held for each device's turn, so that a fault never falls into one
+        self._lock = threading.RLock()  # held for each device's turn, so that no fault begins in the middle of one
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -87,20 +87,25 @@ class Fleet:
         self.stop()
 
     def start(self) -> None:
-        """Start to publish, in a thread of the fleet's own."""
+        """Start to publish, in a thread."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop publishing; returns when the last message is handed over."""
+        """Stop publishing; returns after the last message."""
         self._stopping.set()
         if self._thread:
             self._thread.join()
             self._thread = None
 
     def silence(self, *serials: str) -> None:
-        """Let devices fall silent."""
+        """Let devices fall silent.
+
+        Raises:
+            KeyError: There is no such device.
+
+        """
         with self._lock:
             self._silent.update(self._known(serials))
 
@@ -109,7 +114,12 @@ class Fleet:
         self.silence(*self.devices)
 
     def bring_back(self, *serials: str) -> None:
-        """Let silent devices send again; each starts with a heartbeat at once, as one that gets its power back."""
+        """Let silent devices send again, each starting with a heartbeat at once, as after a power cut.
+
+        Raises:
+            KeyError: There is no such device.
+
+        """
         with self._lock:
             back = self._silent & self._known(serials)
             self._silent -= back
@@ -118,12 +128,17 @@ class Fleet:
 
     @property
     def silent(self) -> frozenset[str]:
-        """The serials that send nothing at present."""
+        """The serials of the devices that are silent."""
         with self._lock:
             return frozenset(self._silent)
 
     def beat(self, serial: str) -> None:
-        """Send one heartbeat at once, out of turn, silent or not."""
+        """Send one heartbeat at once, out of turn, even if the device is silent.
+
+        Raises:
+            KeyError: There is no such device.
+
+        """
         with self._lock:
             device = self.devices[serial]
             moment = Moment(time.time(), time.monotonic())
@@ -164,7 +179,7 @@ class Fleet:
 
     def _has_data(self, index: int) -> bool:
         turn = self._turns[index]
-        # After the first turn the devices take turns with their data, too: else all of it would come in one interval.
+        # After the first turn, devices alternate with their data; otherwise all of it would come in one interval.
         return self._data_every > 0 and (turn == 0 or (turn + index) % self._data_every == 0)
 
     def _send(self, device: Device, channel: str, payload: Payload) -> bool:

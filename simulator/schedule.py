@@ -1,6 +1,6 @@
-"""When each device is due: one heap for the whole fleet, evenly spread over the interval.
+"""When each device is due: one heap for the whole fleet, spread evenly over the interval.
 
-In: the time, on any clock. Out: who is due. Knows no device, only indices from 0 on.
+In: the time, on any clock. Out: which device is due. Knows devices only by index, from 0.
 """
 
 from heapq import heapify, heapreplace
@@ -8,15 +8,20 @@ from random import Random
 
 
 class Schedule:
-    """The turns of `count` devices, each once an interval.
+    """The turns of `count` devices, one per interval each.
 
-    Every device has a slot of its own in the interval, and jitter moves a turn to later by at most that part of the
-    interval. It never adds up, so the load stays even, and two turns are never further apart than
+    Every device has its own slot in the interval, and jitter delays a turn by at most that fraction of the interval.
+    Delays do not accumulate, so the load stays even, and two turns are never further apart than
     `interval * (1 + jitter)`.
     """
 
     def __init__(self, count: int, *, start: float, interval: float, jitter: float, chance: Random) -> None:
-        """Spread the first turns over the interval that begins at `start`."""
+        """Spread the first turns over the interval that begins at `start`.
+
+        Raises:
+            ValueError: `interval` or `jitter` is out of range.
+
+        """
         if interval <= 0 or not 0 <= jitter <= 1:
             raise ValueError("interval must be above 0, and jitter from 0 to 1")
         self._interval = interval
@@ -26,15 +31,15 @@ class Schedule:
         heapify(self._heap)
 
     def next_due(self) -> float | None:
-        """When the next turn is, or None if there is no device at all."""
+        """When the next turn is, or None if there are no devices."""
         return self._heap[0][0] if self._heap else None
 
     def take_due(self, now: float) -> int | None:
-        """Give the device whose turn it is, if any is due, and set its next turn."""
+        """Return the device that is due, if any, and schedule its next turn."""
         if not self._heap or self._heap[0][0] > now:
             return None
         due, slot, index = self._heap[0]
-        missed = int((now - due) / self._interval)  # after a stall: go on, without a burst to catch up
+        missed = int((now - due) / self._interval)  # after a stall, continue without a burst to catch up
         heapreplace(self._heap, self._turn(slot + (missed + 1) * self._interval, index))
         return index
 
