@@ -28,7 +28,7 @@ class Device:
     address: str
     serial: str
     about: Payload = field(default_factory=dict)
-    """What its heartbeats contain beside the serial number, such as `model` and `sw_version`."""
+    """What its heartbeats contain besides the serial number, such as `model` and `sw_version`."""
     shift: float = 0.0
     """From 0 to 1: makes its curves differ from those of other devices."""
 
