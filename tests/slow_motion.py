@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
 
 from custom_components.site_devices.core.device import Change, ChangeKind
 from custom_components.site_devices.core.fleet import Fleet
@@ -109,3 +112,18 @@ class Clockwork:
             if change.kind is ChangeKind.OFFLINE:
                 self.offline[change.record.serial] = self.loop.time() - self.began
         self.when_one_flips()
+
+
+def without_echo(loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE_AFTER) -> Clockwork:
+    """Return a site whose broker ends the connection of who publishes: silence is silence at its deadline."""
+    site = Clockwork(loop, offline_after)
+    for _ in range(2):
+        site.watch.link.ask(loop.time())
+        site.watch.link.lost(loop.time())
+        site.watch.link.connected(loop.time(), patience=125.0)
+    return site
+
+
+def at(seconds: float) -> Any:
+    """Return a time to compare with."""
+    return pytest.approx(seconds, abs=0.001)

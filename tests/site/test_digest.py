@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from homeassistant.helpers.json import json_bytes
@@ -12,20 +12,13 @@ from custom_components.site_devices.core.device import Change, ChangeKind, Devic
 from custom_components.site_devices.core.fleet import Fleet
 from custom_components.site_devices.site.digest import Digest
 
-from ..slow_motion import OFFLINE_AFTER, SlowMotion
+from ..slow_motion import OFFLINE_AFTER, SlowMotion, at
 
 TEXTS = {
     f"event_{kind}_{number}": f"{kind}: {{count}} of {{site}}: {{devices}}"
     for kind in ChangeKind
     for number in ("one", "many")
 }
-
-
-@pytest.fixture
-def loop() -> Generator[SlowMotion]:
-    loop = SlowMotion()
-    yield loop
-    loop.close()
 
 
 class Told:
@@ -85,10 +78,6 @@ def device(serial: str, *, online: bool | None = True, told_offline: bool = Fals
     return DeviceRecord(
         key=f"gateway/{serial}", address="1", created=0, online=online, told_offline=told_offline, muted=muted
     )
-
-
-def at(seconds: float) -> Any:
-    return pytest.approx(seconds, abs=0.0001)
 
 
 # When
