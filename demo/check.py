@@ -5,21 +5,21 @@ publish calls and Home Assistant's `last_changed`, two readings of one machine's
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 import time
 from typing import Any
 
+from harness import seed
+from harness.stack import SITE, Stack
+from harness.waiting import until
 from simulator.devices import Device
-
-from . import seed
-from .stack import SITE, Stack
 
 OFFLINE_AFTER = 30.0
 EARLIEST, LATEST = 29.9, 31.0  # seconds from the last heartbeat that went out to the state "off"
 BACK_WITHIN = 1.0
 ONLINE_WITHIN = 90.0  # seconds for the whole fleet: one interval, and time for a slow machine
-POLL = 0.2
 
 type States = dict[str, dict[str, Any]]
 
@@ -48,7 +48,7 @@ def check(stack: Stack, say: Callable[[str], None]) -> list[Row]:
     # Home Assistant gives a full deadline from its own start on: only a heartbeat after that starts the clock here.
     device = devices[0]
     ready = time.time()
-    _wait(lambda: fleet.book.last_heartbeat[device.serial].wall > ready, within=60)
+    until(lambda: fleet.book.last_heartbeat[device.serial].wall > ready)
     before = stack.home_assistant.states()
     fleet.silence(device.serial)
     last = fleet.book.last_heartbeat[device.serial].wall
@@ -102,7 +102,8 @@ def _wait_for_all_on(stack: Stack, devices: list[Device]) -> dict[tuple[str, str
         }
         return len(on) == len(wanted)
 
-    _wait(all_on, within=ONLINE_WITHIN)
+    with suppress(TimeoutError):
+        until(all_on, within=ONLINE_WITHIN)
     return on
 
 
@@ -116,7 +117,9 @@ def _timed_row(what: str, stack: Stack, entity: str, state: str, since: float, b
         found = stack.home_assistant.get(f"/api/states/{entity}")
         return bool(found["state"] == state)
 
-    if not _wait(reached, within=bounds[1] + 10):
+    try:
+        until(reached, within=bounds[1] + 10)
+    except TimeoutError:
         return Row(what, expected, f"still {found['state']}", ok=False)
     after = datetime.fromisoformat(found["last_changed"]).timestamp() - since
     return Row(what, expected, f"{after:.2f} s", bounds[0] <= after <= bounds[1])
@@ -128,10 +131,3 @@ def _names_row(stack: Stack, devices: list[Device]) -> Row:
     found = sum(device.name in names for device in devices)
     example = f"{devices[0].name}, {devices[-1].name}"
     return Row(f"device pages ({example} …)", str(len(devices)), str(found), found == len(devices))
-
-
-def _wait(reached: Callable[[], bool], *, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while not (done := reached()) and time.monotonic() < deadline:
-        time.sleep(POLL)
-    return done

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 
-from demo.process import StartError, exit_on_signals
+from harness.process import StartError, exit_on_signals
 
 from .outcome import MissingError, Outcome
 
@@ -24,11 +24,9 @@ PARTS: dict[str, tuple[str, dict[str, int], str]] = {
     "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
     "life-cycle": ("life_cycle:life_cycle", {"turns": 200}, "entries that come and go, 200 times each"),
     "kills": ("kills:kills", {"times": 20}, "Home Assistant killed 20 times while devices come, move and fall silent"),
-    "endurance": ("endurance:endurance", {"hours": 24, "devices": 1_000}, "a day of a thousand devices in minutes"),
+    "endurance": ("jumping:endurance", {"hours": 24, "devices": 1_000}, "a day of a thousand devices in minutes"),
     "bridge": ("bridge:recommended", {}, "a field site's bridge is cut, with the settings that we recommend"),
     "groups": ("groups:groups", {}, "one broker, two Home Assistants with a thousand devices, recorders on PostgreSQL"),
-    "cluster": ("rabbit:cluster", {"nodes": 2}, "two RabbitMQ nodes behind haproxy, of which one is killed"),
-    "cluster-of-3": ("rabbit:cluster", {"nodes": 3}, "the same with three nodes"),
     "bridge-keeping": ("bridge:keeping", {}, "the same with a bridge that keeps messages"),
 }
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
-import time
-from typing import Any
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.cable import Cable
+from harness.core import add_site, running_core
+from harness.history import History, connectivity_of
+from harness.process import LOOPBACK
 from simulator.connection import Connection
 from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
-from .cable import Cable
-from .core import Lines, add_site, running_core
+from .core import Lines
 from .outcome import Outcome
 
 FIELD, NEAR = "sito_field", "sito_near"
@@ -48,104 +48,92 @@ def keeping() -> Outcome:
     return asyncio.run(_cut(KEEPING, qos=1, kept=True))
 
 
-class History:
-    """When connectivity sensors changed, by serial number, and how many events came of each type."""
-
-    def __init__(self, hass: HomeAssistant) -> None:
-        """Watch from now on."""
-        self.events: Counter[str] = Counter()
-        self._changes: list[tuple[float, str, str]] = []
-        self._registry = er.async_get(hass)
-        hass.bus.async_listen("state_changed", self._changed)
-
-    def states(self, site: str, serial: str, since: float = 0.0) -> list[str]:
-        """Return the states of a device since a time of the monotonic clock, without repetitions."""
-        return [state for at, path, state in self._changes if at >= since and path == f"{site}/{serial}"]
-
-    def last(self, site: str, serial: str, state: str) -> float:
-        """Return when a device last took a state."""
-        return max(at for at, path, became in self._changes if path == f"{site}/{serial}" and became == state)
-
-    def _changed(self, event: Any) -> None:
-        new, old = event.data["new_state"], event.data["old_state"]
-        row = self._registry.async_get(event.data["entity_id"])
-        if new and row and row.unique_id.endswith("/events") and new.attributes.get("event_type"):
-            self.events[f"{row.unique_id} {new.attributes['event_type']}"] += 1
-        elif new and row and row.unique_id.count("/") == 3 and row.unique_id.endswith("/connectivity"):
-            if old is None or old.state != new.state:
-                site, _, serial, _ = row.unique_id.split("/")
-                self._changes.append((time.monotonic(), f"{site}/{serial}", new.state))
-
-
 async def _cut(settings: tuple[str, ...], *, qos: int, kept: bool) -> Outcome:
     lines = Lines()
     near, field = _devices(NEAR, 20), _devices(FIELD, DEVICES)
-    with Broker(settings=("max_queued_messages 0",)) as central, Cable(central.port) as cable:
-        bridge = (f"connection central\naddress 127.0.0.1:{cable.port}", *settings, *ALWAYS, "max_queued_messages 0")
-        with (
-            Broker(settings=bridge) as outpost,
-            Connection(central.host, central.port) as here,
-            Connection(outpost.host, outpost.port) as there,
-            Fleet(near, here.publish, interval=INTERVAL, data_every=0),
-            Fleet(field, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
-        ):
-            async with running_core(central.port) as hass:
-                history = History(hass)
+    with Broker(settings=("max_queued_messages 0",)) as central:
+        async with Cable(central.port) as cable, running_core(central.port) as hass:
+            bridge = (
+                f"connection central\naddress {LOOPBACK}:{cable.port}",
+                *settings,
+                *ALWAYS,
+                "max_queued_messages 0",
+            )
+            with (
+                Broker(settings=bridge) as outpost,
+                Connection(central.host, central.port) as here,
+                Connection(outpost.host, outpost.port) as there,
+                Fleet(near, here.publish, interval=INTERVAL, data_every=0),
+                Fleet(field, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
+            ):
+                history = Past(hass)
                 for site in (NEAR, FIELD):
                     await add_site(hass, site, {"offline_after": OFFLINE_AFTER})
                 return await _watch(history, fleet, cable, near, field, lines, kept=kept)
 
 
+class Past:
+    """When connectivity sensors changed, and which events came."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Watch from now on."""
+        self._hass = hass
+        self._connectivity = History(hass, "_connectivity")
+        self._events = History(hass, "_events")
+
+    def states(self, device: Device, since: float = 0.0) -> list[str | None]:
+        """Return the states of a device since then."""
+        return self._connectivity.of(connectivity_of(self._hass, device.site, device.key), since)
+
+    def last(self, device: Device, state: str) -> float:
+        """Return when a device last took a state."""
+        return self._connectivity.last(connectivity_of(self._hass, device.site, device.key), state)
+
+    def events(self) -> dict[str, int]:
+        """Return how often each event came."""
+        return Counter(f"{one.entity_id} {one.event_type}" for one in self._events.changes if one.event_type)
+
+
 async def _watch(
-    history: History, fleet: Fleet, cable: Cable, near: list[Device], field: list[Device], lines: Lines, *, kept: bool
+    past: Past, fleet: Fleet, cable: Cable, near: list[Device], field: list[Device], lines: Lines, *, kept: bool
 ) -> Outcome:
+    clock = asyncio.get_running_loop().time
     await asyncio.sleep(3 * INTERVAL)
-    wrong = [f"{device.serial} is not on" for device in field if history.states(FIELD, device.serial) != ["on"]]
-    dead = [device.serial for device in field[:10]]
+    wrong = [f"{device.serial} is not on" for device in field if past.states(device) != ["on"]]
+    dead, living = field[:10], field[10:]
     cable.cut()
-    cut = time.monotonic()
+    cut = clock()
     await asyncio.sleep(INTERVAL)
-    fleet.silence(*dead)
+    fleet.silence(*(device.serial for device in dead))
     await asyncio.sleep(CUT - INTERVAL)
-    offline_events = history.events[f"{FIELD}/events offline"]
+    offline_events = past.events().get(f"event.{FIELD}_events offline", 0)
     if not 1 <= offline_events <= 2:
         wrong.append(f"{offline_events} outage events")
-    wrong += [
-        f"{one.serial}: {states} in the cut"
-        for one in field
-        if (states := history.states(FIELD, one.serial, cut)) != ["off"]
-    ]
+    wrong += [f"{one.serial}: {states} in the cut" for one in field if (states := past.states(one, cut)) != ["off"]]
 
     cable.mend()
-    back = time.monotonic()
+    back = clock()
     await asyncio.sleep(BACK_WITHIN + 3 * OFFLINE_AFTER)
-    late = []
-    for device in field:
-        states = history.states(FIELD, device.serial, back)
-        if device.serial in dead:
-            # at most one deadline after the flush, and a moment in which that is over
-            if states not in ([], ["on", "off"]) if kept else states:
-                wrong.append(f"{device.serial}, dead, was {states} after the cut")
-        elif states != ["on"]:
-            wrong.append(f"{device.serial} was {states} after the cut")
-        else:
-            late.append(history.last(FIELD, device.serial, "on") - back)
-    ghosts = [serial for serial in dead if history.states(FIELD, serial, back)]
-    ended = [history.last(FIELD, serial, "off") - history.last(FIELD, serial, "on") for serial in ghosts]
+    # a dead one is on for at most one deadline after the flush, and a moment in which that is over
+    right = {device: [["on"]] for device in living} | {device: [[], ["on", "off"]][: 1 + kept] for device in dead}
+    after = {device: past.states(device, back) for device in field}
+    wrong += [f"{one.serial} was {after[one]} after the cut" for one in field if after[one] not in right[one]]
+    late = [past.last(device, "on") - back for device in living if after[device] == ["on"]]
+    ended = [past.last(device, "off") - past.last(device, "on") for device in dead if after[device]]
     if ended and max(ended) > OFFLINE_AFTER + FLUSH_WITHIN:
         wrong.append(f"dead devices were shown as online for {max(ended):.1f} s")
     wrong += [
         f"{one.serial} of the site without a bridge was {states}"
         for one in near
-        if (states := history.states(NEAR, one.serial)) != ["on"]
+        if (states := past.states(one)) != ["on"]
     ]
     figures = {
         "devices in the field": len(field),
         "outage events in the cut": offline_events,
         "first and last on after the cut (s)": [round(min(late, default=0), 1), round(max(late, default=0), 1)],
-        "dead devices shown as online for a while": len(ghosts),
+        "dead devices shown as online for a while": len(ended),
         "the longest of them (s)": round(max(ended, default=0), 1),
-        "events": dict(history.events),
+        "events": past.events(),
     }
     return Outcome(figures, wrong[:20] + lines.bad)
 

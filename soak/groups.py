@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 import time
 from typing import Any
 from urllib.parse import quote
 
-from demo import seed
-from demo.broker import Broker
-from demo.home_assistant import ROOT, HomeAssistant
+from harness import seed
+from harness.broker import Broker
+from harness.home_assistant import HomeAssistant
+from harness.process import ROOT
+from harness.waiting import seconds_until
 from simulator.connection import Connection
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
-from .memory import megabytes
-from .outcome import MissingError, Outcome
+from .outcome import MissingError, Outcome, megabytes
 from .postgres import Postgres
 
 GROUPS = {"first": ("sito_001", "sito_002"), "second": ("sito_003",)}
@@ -75,7 +77,8 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
     entities: dict[str, dict[str, str]] = {}  # by site: connectivity by serial
     for group, server in servers.items():
         for site in GROUPS[group]:
-            figures[f"{site}: all on after (s)"] = round(_until_all_on(server, site))
+            all_on = partial(_all_on, server, site)
+            figures[f"{site}: all on after (s)"] = round(seconds_until(all_on, within=ONLINE_WITHIN, poll=1))
             entities[site] = {serial: id_ for (_, serial), id_ in server.entity_ids(site, "connectivity").items()}
         foreign = [site for site in DEVICES if site not in GROUPS[group] and server.entity_ids(site, "connectivity")]
         if foreign:
@@ -114,10 +117,11 @@ def _past(server: HomeAssistant, site: str, since: datetime, entities: dict[str,
     return wrong
 
 
-def _count(server: HomeAssistant, site: str, state: str) -> int:
+def _all_on(server: HomeAssistant, site: str) -> bool:
     states = server.states()
     found = server.entity_ids(site, "connectivity").values()
-    return sum(states.get(entity_id, {}).get("state") == state for entity_id in found)
+    on = [entity_id for entity_id in found if states.get(entity_id, {}).get("state") == "on"]
+    return len(on) >= DEVICES[site]
 
 
 def _history(server: HomeAssistant, since: datetime, entity_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
@@ -128,12 +132,3 @@ def _history(server: HomeAssistant, since: datetime, entity_ids: list[str]) -> d
         rows = server.get(f"/api/history/period/{quote(since.isoformat())}?filter_entity_id={wanted}&minimal_response")
         found |= {row[0]["entity_id"]: row for row in rows}
     return found
-
-
-def _until_all_on(server: HomeAssistant, site: str) -> float:
-    begun = time.monotonic()
-    while _count(server, site, "on") < DEVICES[site]:
-        if time.monotonic() > begun + ONLINE_WITHIN:
-            raise RuntimeError(f"{site}: only {_count(server, site, 'on')} devices are on")
-        time.sleep(1)
-    return time.monotonic() - begun

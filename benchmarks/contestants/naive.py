@@ -13,7 +13,8 @@ from homeassistant.helpers.entity_component import EntityComponent
 from homeassistant.util.json import json_loads_object
 
 from benchmarks.home import Home
-from benchmarks.traffic import SITE, Device
+from benchmarks.traffic import SITE
+from simulator.devices import Device
 
 from .base import Contestant
 

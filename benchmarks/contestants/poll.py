@@ -11,7 +11,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.event import async_track_time_interval
 
 from benchmarks.home import Home
-from benchmarks.traffic import Device
+from simulator.devices import Device
 
 from .base import OFFLINE_AFTER
 from .naive import Naive, NaiveSensor

@@ -9,7 +9,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.event import async_call_later
 
 from benchmarks.home import Home
-from benchmarks.traffic import Device
+from simulator.devices import Device
 
 from .base import OFFLINE_AFTER
 from .naive import Naive, NaiveSensor

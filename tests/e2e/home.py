@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
 from pathlib import Path
 import re
 import shutil
-import time
 from typing import Any
 
-from demo.home_assistant import ROOT
-from demo.seed import site_entry
-from demo.stack import SITE, Stack, running_stack
+from harness.process import ROOT
+from harness.seed import site_entry
+from harness.stack import SITE, Stack, running_stack
+from harness.waiting import until
 from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
@@ -72,7 +72,9 @@ class Home:
 
     def device_id(self, name: str, site: str = SITE) -> str:
         """Return the id of a device by its name, as soon as there is one."""
-        return wait_for(lambda: self.device_ids(site).get(name))
+        found = until(lambda: self.device_ids(site).get(name), within=PATIENCE)
+        assert found
+        return found
 
     def device_ids(self, site: str) -> dict[str, str]:
         """Return the devices of a site by name, the site itself among them."""
@@ -141,15 +143,6 @@ def running_home(folder: Path, language: str = "en") -> Iterator[Home]:
             home.send(DEVICES[TALKATIVE], "input", **{f"meter {number}": number for number in range(120)})
             home.lose_store(DEVICES[FORGOTTEN].site)
             yield home
-
-
-def wait_for[T](find: Callable[[], T | None], *, within: float = PATIENCE) -> T:
-    """Return what is found, once it is."""
-    end = time.monotonic() + within
-    while not (found := find()):
-        assert time.monotonic() < end, "it has not come about"
-        time.sleep(0.2)
-    return found
 
 
 def _impatient_components(folder: Path) -> Path:

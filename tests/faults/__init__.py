@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
-import importlib.util
-import shutil
-import sys
 import threading
 import time
 from typing import Any, NamedTuple, Self
@@ -18,23 +15,16 @@ import aiohttp
 import pytest
 import pytest_socket
 
-from demo.broker import SYSTEM_PATHS
-from demo.home_assistant import ROOT, HomeAssistant
-from demo.stack import Stack, running_stack
-from demo.websocket import connect
+from harness.home_assistant import HomeAssistant
+from harness.stack import Stack, running_stack
+from harness.waiting import PATIENCE, interrupted, until
+from harness.websocket import connect
 from simulator.devices import Device, make_devices
-from soak.waiting import PATIENCE, interrupted, until
 from tests import SITE
+from tests.harness import needs_home_assistant, needs_mosquitto, newest_only
 
-has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
-has_demo = (ROOT / ".venv/demo/ready").exists() and bool(importlib.util.find_spec("bcrypt"))
-
-needs_processes = [
-    pytest.mark.skipif(sys.version_info < (3, 14), reason="runs with the newest Home Assistant's tests only"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.skipif(not has_demo, reason="needs the Home Assistant of the demo"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+needs_broker = [pytest.mark.usefixtures("socket_enabled"), needs_mosquitto]
+needs_processes = [*needs_broker, newest_only, needs_home_assistant]
 
 
 class Change(NamedTuple):

@@ -18,10 +18,11 @@ import time
 
 import pytest
 
-from demo.home_assistant import ROOT
-from demo.stack import Stack
+from harness.home_assistant import PYTHON
+from harness.process import FOLDER
+from harness.stack import Stack
+from harness.waiting import pause, seconds_until, until
 from simulator.devices import make_devices
-from soak.waiting import pause, until
 from tests import SITE
 
 from . import (
@@ -64,7 +65,7 @@ def broker_killed(away: float) -> Scenario:
                 stack.broker.start()
                 until(lambda: min(now - then for now, then in zip(connections(stack), before, strict=True)) > 0)
                 back, reconnected = datetime.now(UTC), time.monotonic() - killed
-                current = until(lambda: heard_since(stack, back) == len(entities), poll=1)
+                current = seconds_until(lambda: heard_since(stack, back) == len(entities), poll=1)
                 pause(2)
             return {
                 "states": watch.states(entities.values()),
@@ -132,13 +133,13 @@ def wall_clock_moved() -> Figures:
     if (compiler := shutil.which("cc")) is None:
         pytest.skip("needs a C compiler")
     devices = make_devices(SITE, dataloggers=18, gateways=2)
-    with TemporaryDirectory(prefix="site_devices-clock-") as folder:
+    with TemporaryDirectory(prefix=FOLDER) as folder:
         library, shift, python = (Path(folder) / name for name in ("wall_clock.so", "shift", "python"))
         source = Path(__file__).with_name("wall_clock.c")
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
         shift.write_bytes(bytes(8))
         python.write_text(
-            f'#!/bin/sh\nLD_PRELOAD={library} WALL_CLOCK={shift} exec {ROOT}/.venv/demo/bin/python "$@"\n',
+            f'#!/bin/sh\nLD_PRELOAD={library} WALL_CLOCK={shift} exec {PYTHON} "$@"\n',
             encoding="utf-8",
         )
         python.chmod(0o755)
@@ -189,7 +190,7 @@ def password_refused() -> Figures:
             if "mqtt" in flows:  # Home Assistant asks for the new password and tries no more until it has one
                 mqtt = "demo_mqtt_" + stack.broker.host
                 stack.home_assistant.post(f"/api/config/config_entries/entry/{mqtt}/reload")
-            took = until(lambda: diagnostics(stack)["mqtt"]["listening"])
+            took = seconds_until(lambda: diagnostics(stack)["mqtt"]["listening"])
             until(lambda: heard_since(stack, datetime.now(UTC)) == 0)
             now = datetime.now(UTC)
             until(lambda: heard_since(stack, now) == len(entities))

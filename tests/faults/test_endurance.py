@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import sys
 
 import pytest
 
-from soak.endurance import endurance
+from soak.jumping import endurance
+from tests.harness import newest_only
 
-from . import has_mosquitto
+from . import needs_broker
 
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < (3, 14), reason="measures the newest Home Assistant only"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+pytestmark = [*needs_broker, newest_only]
 
 
 @pytest.mark.timeout(180)

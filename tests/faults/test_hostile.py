@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
-import sys
 
 import pytest
 
 from soak.attack import LINES, MB_MORE, SITE, flood, hostile
 from soak.hostile import LARGE, LARGE_EVERY, TOPICS, Hostile
 from soak.outcome import Outcome
+from tests.harness import newest_only
 
-from . import has_mosquitto
+from . import needs_broker
 
 type Record = Callable[[str, object], None]
 
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < (3, 14), reason="measures the newest Home Assistant only"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+pytestmark = [*needs_broker, newest_only]
 
 
 def test_the_generator_sends_the_same_for_the_same_seed_and_all_that_it_says() -> None:

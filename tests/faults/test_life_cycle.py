@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import logging
-import sys
 
 import pytest
 
 from soak.life_cycle import live
+from tests.harness import newest_only
 
-from . import has_mosquitto
+from . import needs_broker
 
 TURNS = 20  # of each of the seven things that are done
 
-pytestmark = [
-    pytest.mark.skipif(sys.version_info < (3, 14), reason="takes a minute: on the newest Home Assistant only"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+pytestmark = [*needs_broker, newest_only]
 
 
 @pytest.mark.timeout(300)

@@ -10,7 +10,7 @@ from homeassistant.util.yaml import load_yaml_dict
 import jwt
 import pytest
 
-from demo import seed
+from harness import seed
 
 
 @pytest.fixture

@@ -1,29 +1,18 @@
 """The broker does what fault tests ask of it, and leaves nothing behind."""
 
 from collections.abc import Callable, Iterator
-import shutil
-import time
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
-from demo.broker import SYSTEM_PATHS, Broker
+from harness.broker import Broker
+from harness.waiting import until
 from simulator.connection import BrokerError, Connection
 
-pytestmark = [
-    pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.skipif(
-        not any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS)), reason="needs Mosquitto"
-    ),
-]
+from . import needs_mosquitto
 
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+pytestmark = [pytest.mark.usefixtures("socket_enabled"), needs_mosquitto]
 
 
 @pytest.fixture
@@ -46,11 +35,11 @@ def test_it_comes_back_on_the_same_port(broker: Broker, end: Callable[[Broker], 
     with Connection(broker.host, broker.port, client_id="probe") as connection:
         assert connection.publish("a", "b")
         end(broker)
-        wait_for(lambda: not connection.is_up)
+        until(lambda: not connection.is_up)
         assert not connection.publish("a", "b")
         broker.start()
         assert broker.port == port
-        wait_for(lambda: connection.is_up)
+        until(lambda: connection.is_up)
     assert broker.connections("probe") == 2
     assert broker.connections("nobody") == 0
 
@@ -93,7 +82,7 @@ def test_a_retained_message_is_there_for_who_comes_later(broker: Broker) -> None
         later.connect(broker.host, broker.port)
         later.loop_start()
         try:
-            wait_for(is_kept)
+            until(is_kept)
         finally:
             later.disconnect()
             later.loop_stop()

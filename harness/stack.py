@@ -13,8 +13,8 @@ from simulator.fleet import Fleet
 
 from . import seed
 from .broker import Broker
-from .home_assistant import PYTHON, ROOT, HomeAssistant
-from .process import StartError, tail
+from .home_assistant import PYTHON, HomeAssistant
+from .process import ROOT, StartError, tail
 
 SITE = "sito_001"
 
