@@ -14,10 +14,9 @@ from typing import Any, Final
 from harness.broker import Broker
 from harness.process import ROOT, exit_on_signals
 
-from .page import filled
 from .pictures import draw
 from .rows import ROWS, Series
-from .table import figures_table, series_table
+from .table import figures_table, filled, series_table
 
 RESULTS: Final = ROOT / "benchmarks/results.json"
 PAGE: Final = ROOT / "docs/performance.md"

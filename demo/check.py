@@ -38,7 +38,9 @@ def check(stack: Stack, say: Callable[[str], None]) -> list[Row]:
     """Try the one promise that counts; takes about a minute."""
     fleet = stack.fleet
     devices = list(fleet.devices.values())
-    entities = _wait_for_all_on(stack, devices)
+    with suppress(TimeoutError):
+        until(lambda: len(stack.home_assistant.online(SITE)) >= len(devices), within=ONLINE_WITHIN)
+    entities = stack.home_assistant.online(SITE)
     online = len(entities)
     rows = [Row("devices online", str(len(devices)), str(online), online == len(devices))]
     if not rows[0].ok:
@@ -84,27 +86,6 @@ def count_steady(before: States, after: States, entities: Iterable[str]) -> int:
         and before[id_]["last_changed"] == after[id_]["last_changed"]
         for id_ in entities
     )
-
-
-def _wait_for_all_on(stack: Stack, devices: list[Device]) -> dict[tuple[str, str], str]:
-    """The connectivity entities that are on, as soon as all are; those that are when the time is up otherwise."""
-    wanted = {device.identity for device in devices}
-    on: dict[tuple[str, str], str] = {}
-
-    def all_on() -> bool:
-        nonlocal on
-        states = stack.home_assistant.states()
-        entities = stack.home_assistant.entity_ids(SITE, "connectivity")
-        on = {
-            identity: id_
-            for identity, id_ in entities.items()
-            if identity in wanted and states.get(id_, {}).get("state") == "on"
-        }
-        return len(on) == len(wanted)
-
-    with suppress(TimeoutError):
-        until(all_on, within=ONLINE_WITHIN)
-    return on
 
 
 def _timed_row(what: str, stack: Stack, entity: str, state: str, since: float, bounds: tuple[float, float]) -> Row:

@@ -88,6 +88,12 @@ class HomeAssistant(Process):
         """Return the entities of one key, such as "connectivity", by category and serial number of their device."""
         return device_entities(self.ask("config/entity_registry/list"), site, key)
 
+    def online(self, site: str) -> dict[tuple[str, str], str]:
+        """Return the connectivity entities that are on, by category and serial number of their device."""
+        states = self.states()
+        entities = self.entity_ids(site, "connectivity").items()
+        return {identity: id_ for identity, id_ in entities if states.get(id_, {}).get("state") == "on"}
+
     def diagnostics(self, site: str) -> dict[str, Any]:
         """Return what a user would download as the diagnostics of a site."""
         entry_id = seed.site_entry(site)["entry_id"]

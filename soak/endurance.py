@@ -14,7 +14,6 @@ import logging
 from pathlib import Path
 from random import Random
 import sys
-from tempfile import TemporaryDirectory
 import tracemalloc
 from typing import Any
 
@@ -25,7 +24,6 @@ from paho.mqtt.client import MQTTMessage
 
 from harness.broker import Broker
 from harness.core import add_site, running_core
-from harness.process import FOLDER
 from simulator.devices import make_devices
 from simulator.schedule import Schedule
 
@@ -52,8 +50,8 @@ SLOPE = 1.0  # KB an hour
 class Day:
     """The fleet, the book of what it sent, and what Home Assistant has made of it."""
 
-    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int, settled: Path) -> None:
-        """Prepare the fleet; nothing is sent. `settled` is where to put what memory was in use when nothing may grow any more."""
+    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int) -> None:
+        """Prepare the fleet; nothing is sent."""
         self.devices = make_devices(SITE, dataloggers=count - count // 20, gateways=count // 20)
         self.sent: Counter[str] = Counter()
         self.flips: Counter[str] = Counter()
@@ -67,8 +65,6 @@ class Day:
         self._chance = Random(11)
         self._turns = [1_000] * count  # small integers take no memory, and that they do later would look like growth
         self._churned = 0
-        self.changed_most: list[str] = []
-        self._settled = settled
         self._begun = loop.time()
         self._schedule = Schedule(count, start=self._begun, interval=INTERVAL, jitter=0.1, chance=self._chance)
         hass.bus.async_listen("state_changed", self._changed)
@@ -91,9 +87,6 @@ class Day:
             if now >= sample:
                 sample += SAMPLE_EVERY
                 self.samples.append(self._sample())
-                if len(self.samples) == SETTLED:
-                    _snapshot().dump(str(self._settled))  # in memory it would itself be what grows
-        self.changed_most = self._changed_most()
         while self.silent:  # let those come back that are silent now
             self._churn()
             await asyncio.sleep(STEP)
@@ -134,13 +127,6 @@ class Day:
         if new and old and {new.state, old.state} == {"on", "off"} and new.entity_id.endswith("_connectivity"):
             self.flips[new.state] += 1
 
-    def _changed_most(self) -> list[str]:
-        """Return the lines whose memory changed most since nothing may grow any more."""
-        if not self._settled.exists():
-            return []
-        changed = _snapshot().compare_to(tracemalloc.Snapshot.load(str(self._settled)), "lineno")[:8]
-        return [f"{one.size_diff / 1024:+.1f} KB {'/'.join(str(one.traceback).split('/')[-3:])}" for one in changed]
-
     def _sample(self) -> dict[str, Any]:
         _collect()
         handles = [handle for handle in self._loop._scheduled if not handle.cancelled()]  # type: ignore[attr-defined]  # noqa: SLF001
@@ -180,7 +166,6 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         if shown != {"connectivity": "on", "in/power": str(value), "in/mode": f"m{value % 3}"}:
             wrong.append(f"{device.serial}: {shown} instead of {value}")
     return {
-        "changed most since it had settled": day.changed_most,
         "sent": dict(day.sent),
         "flips": dict(day.flips),
         "KB an hour": round(slope, 2),
@@ -197,11 +182,6 @@ def _collect() -> None:
     sys._clear_internal_caches()  # noqa: SLF001
 
 
-def _snapshot() -> tracemalloc.Snapshot:
-    _collect()
-    return tracemalloc.take_snapshot()
-
-
 def _slope(values: list[float]) -> float:
     """Return by how much values taken at equal distances grow each time (least squares)."""
     middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
@@ -213,11 +193,11 @@ async def live(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
     """Run a fleet for so many hours of loop time; judge memory, what is left, and the counters."""
     lines = Lines()
     logging.basicConfig(level=logging.WARNING, handlers=[lines])
-    with Broker() as broker, TemporaryDirectory(prefix=FOLDER) as folder:
+    with Broker() as broker:
         async with running_core(broker.port) as hass:
             entry = await add_site(hass, SITE, {"offline_after": OFFLINE_AFTER})
             tracemalloc.start()
-            day = Day(hass, loop, devices, Path(folder, "settled"))
+            day = Day(hass, loop, devices)
             loop.jumping = True
             await day.run(hours)
             loop.jumping = False

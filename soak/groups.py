@@ -77,9 +77,9 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
     entities: dict[str, dict[str, str]] = {}  # by site: connectivity by serial
     for group, server in servers.items():
         for site in GROUPS[group]:
-            all_on = partial(_all_on, server, site)
-            figures[f"{site}: all on after (s)"] = round(seconds_until(all_on, within=ONLINE_WITHIN, poll=1))
-            entities[site] = {serial: id_ for (_, serial), id_ in server.entity_ids(site, "connectivity").items()}
+            took = seconds_until(partial(_all_on, server, site), within=ONLINE_WITHIN, poll=1)
+            figures[f"{site}: all on after (s)"] = round(took)
+            entities[site] = {serial: id_ for (_, serial), id_ in server.online(site).items()}
         foreign = [site for site in DEVICES if site not in GROUPS[group] and server.entity_ids(site, "connectivity")]
         if foreign:
             wrong.append(f"{group} knows {foreign}")
@@ -106,6 +106,10 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
     return Outcome(figures, wrong[:20])
 
 
+def _all_on(server: HomeAssistant, site: str) -> bool:
+    return len(server.online(site)) >= DEVICES[site]
+
+
 def _past(server: HomeAssistant, site: str, since: datetime, entities: dict[str, str], silent: list[str]) -> list[str]:
     """Compare what the recorder tells of a site's devices with what happened to them."""
     history = _history(server, since, list(entities.values()))
@@ -115,13 +119,6 @@ def _past(server: HomeAssistant, site: str, since: datetime, entities: dict[str,
         if states != (["on", "off", "on"] if serial in silent else ["on"]):
             wrong.append(f"{site} {serial} was {states}")
     return wrong
-
-
-def _all_on(server: HomeAssistant, site: str) -> bool:
-    states = server.states()
-    found = server.entity_ids(site, "connectivity").values()
-    on = [entity_id for entity_id in found if states.get(entity_id, {}).get("state") == "on"]
-    return len(on) >= DEVICES[site]
 
 
 def _history(server: HomeAssistant, since: datetime, entity_ids: list[str]) -> dict[str, list[dict[str, Any]]]:

@@ -36,6 +36,7 @@ DEVICES = 20
 INTERVAL = 0.5  # seconds between two heartbeats of a device
 OFFLINE_AFTER = 20  # seconds: long enough for a busy machine
 TOPICS = 2  # that a site subscribes to
+_TRANSIENT = ("homeassistant.helpers.storage.", "homeassistant.helpers.debounce.")  # timers
 STEADY = 3.0  # seconds
 SETTLES_WITHIN = 20.0  # seconds; what happened goes out as an event after 10
 
@@ -110,8 +111,8 @@ class Life:
         scheduled = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001
         timers = Counter(_name(handle._callback) for handle in scheduled if not handle.cancelled())  # noqa: SLF001
         listeners = Counter(self.hass.bus.async_listeners())
-        # files wait to be saved, each for ten seconds after a change
-        timers = Counter({name: count for name, count in timers.items() if "helpers.storage" not in name})
+        # Home Assistant's own: files wait to be saved, and registries to be tidied, some seconds after a change
+        timers = Counter({name: count for name, count in timers.items() if not name.startswith(_TRANSIENT)})
         del listeners["homeassistant_final_write"]
         return {
             "tasks": len(asyncio.all_tasks()),

@@ -126,23 +126,11 @@ def side_by_side(scenarios: Mapping[str, Scenario]) -> dict[str, Future[Figures]
     return outcomes
 
 
-def connectivity(stack: Stack) -> dict[str, str]:
-    """Return the connectivity entities by serial number."""
-    return {serial: id_ for (_, serial), id_ in stack.home_assistant.entity_ids(SITE, "connectivity").items()}
-
-
 def wait_until_all(stack: Stack, *, within: float = PATIENCE) -> dict[str, str]:
     """Wait until the whole fleet is there and on; return its connectivity entities by serial number."""
-    found: dict[str, str] = {}
 
-    def reached() -> bool:
-        nonlocal found
-        if len(found) < len(stack.fleet.devices):
-            found = connectivity(stack)
-        states = stack.home_assistant.states()
-        return found.keys() >= stack.fleet.devices.keys() and all(
-            states[id_]["state"] == "on" for id_ in found.values() if id_ in states
-        )
+    def all_on() -> dict[str, str]:
+        on = {serial: id_ for (_, serial), id_ in stack.home_assistant.online(SITE).items()}
+        return on if on.keys() >= stack.fleet.devices.keys() else {}
 
-    until(reached, within=within)
-    return found
+    return until(all_on, within=within, poll=1)

@@ -20,7 +20,6 @@ from tests import SITE
 from . import (
     Figures,
     Scenario,
-    connectivity,
     diagnostics,
     needs_processes,
     running,
@@ -67,7 +66,7 @@ def file_spoilt() -> Figures:
             assert {"storage_corruption", "store_lost"} & {issue["translation_key"] for issue in issues}
             resumed = seconds_until(lambda: len(stored(stack.home_assistant)) == len(entities), within=SAVED_WITHIN)
             figures[f"{spoil.__name__}: s from all online to all written"] = round(resumed, 1)
-        assert len(connectivity(stack)) == len(entities)
+        assert len(stack.home_assistant.entity_ids(SITE, "connectivity")) == len(entities)
     return figures
 
 

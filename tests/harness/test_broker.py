@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
 from harness.broker import Broker
@@ -66,26 +64,6 @@ def test_users_need_their_password(socket_enabled: None) -> None:
                 Connection(broker.host, broker.port, username="fleet", password=password).open()
         with pytest.raises(BrokerError, match="refused"):
             Connection(broker.host, broker.port).open()
-
-
-def test_a_retained_message_is_there_for_who_comes_later(broker: Broker) -> None:
-    received: list[tuple[bytes, bool]] = []
-    later = Client(CallbackAPIVersion.VERSION2)
-    later.on_message = lambda _client, _data, message: received.append((message.payload, message.retain))
-
-    def is_kept() -> bool:
-        later.subscribe("a")
-        return (b"kept", True) in received
-
-    with Connection(broker.host, broker.port) as connection:
-        connection.publish("a", "kept", qos=1, retain=True)
-        later.connect(broker.host, broker.port)
-        later.loop_start()
-        try:
-            until(is_kept)
-        finally:
-            later.disconnect()
-            later.loop_stop()
 
 
 def test_encryption_is_not_given_up_where_the_broker_has_none(broker: Broker) -> None:
