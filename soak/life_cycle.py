@@ -17,6 +17,7 @@ from typing import Any
 from homeassistant.components.mqtt.models import DATA_MQTT
 from homeassistant.config_entries import ConfigEntry, ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.debounce import Debouncer
 
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.protocol import Category
@@ -36,7 +37,8 @@ DEVICES = 20
 INTERVAL = 0.5  # seconds between two heartbeats of a device
 OFFLINE_AFTER = 20  # seconds: long enough for a busy machine
 TOPICS = 2  # that a site subscribes to
-_TRANSIENT = ("homeassistant.helpers.storage.", "homeassistant.helpers.debounce.")  # timers
+# Timers of Home Assistant, which saves files and tidies the device registry some seconds after a change.
+_TIDYING = ("homeassistant.helpers.storage.", "homeassistant.helpers.device_registry.")
 STEADY = 3.0  # seconds
 SETTLES_WITHIN = 20.0  # seconds; what happened goes out as an event after 10
 
@@ -111,8 +113,7 @@ class Life:
         scheduled = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001
         timers = Counter(_name(handle._callback) for handle in scheduled if not handle.cancelled())  # noqa: SLF001
         listeners = Counter(self.hass.bus.async_listeners())
-        # Home Assistant's own: files wait to be saved, and registries to be tidied, some seconds after a change
-        timers = Counter({name: count for name, count in timers.items() if not name.startswith(_TRANSIENT)})
+        timers = Counter({name: count for name, count in timers.items() if not name.startswith(_TIDYING)})
         del listeners["homeassistant_final_write"]
         return {
             "tasks": len(asyncio.all_tasks()),
@@ -139,7 +140,9 @@ class Life:
         self._closed.append((site, site.messages))
 
 
-def _name(called: Callable[..., Any]) -> str:
+def _name(called: Any) -> str:
+    if isinstance(debouncer := getattr(called, "__self__", None), Debouncer):
+        called = debouncer.function
     return f"{getattr(called, '__module__', '')}.{getattr(called, '__qualname__', repr(called))}"
 
 
