@@ -5,6 +5,7 @@ It can be asked, stopped, killed and started again; its configuration stays unti
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 import json
 import os
 from pathlib import Path
@@ -77,8 +78,10 @@ class HomeAssistant(Process):
         return self._request(path, data or {})
 
     def ask(self, command: str, **fields: Any) -> Any:
-        """Ask its websocket interface; in a coroutine use `websocket.ask` instead."""
-        return asyncio.run(ask(self.url, self.token, command, **fields))
+        """Ask its websocket interface."""
+        # In a thread of its own: a browser's event loop may run in this one.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, ask(self.url, self.token, command, **fields)).result()
 
     def states(self) -> dict[str, dict[str, Any]]:
         """Return all states by entity id."""

@@ -66,66 +66,44 @@ async def _cut(settings: tuple[str, ...], *, qos: int, kept: bool) -> Outcome:
                 Fleet(near, here.publish, interval=INTERVAL, data_every=0),
                 Fleet(field, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
             ):
-                history = Past(hass)
-                for site in (NEAR, FIELD):
-                    await add_site(hass, site, {"offline_after": OFFLINE_AFTER})
-                return await _watch(history, fleet, cable, near, field, lines, kept=kept)
-
-
-class Past:
-    """When connectivity sensors changed, and which events came."""
-
-    def __init__(self, hass: HomeAssistant) -> None:
-        """Watch from now on."""
-        self._hass = hass
-        self._connectivity = History(hass, "_connectivity")
-        self._events = History(hass, "_events")
-
-    def states(self, device: Device, since: float = 0.0) -> list[str | None]:
-        """Return the states of a device since then."""
-        return self._connectivity.of(connectivity_of(self._hass, device.site, device.key), since)
-
-    def last(self, device: Device, state: str) -> float:
-        """Return when a device last took a state."""
-        return self._connectivity.last(connectivity_of(self._hass, device.site, device.key), state)
-
-    def events(self) -> dict[str, int]:
-        """Return how often each event came."""
-        return Counter(f"{one.entity_id} {one.event_type}" for one in self._events.changes if one.event_type)
+                return await _watch(hass, fleet, cable, near, field, lines, kept=kept)
 
 
 async def _watch(
-    past: Past, fleet: Fleet, cable: Cable, near: list[Device], field: list[Device], lines: Lines, *, kept: bool
+    hass: HomeAssistant, fleet: Fleet, cable: Cable, near: list[Device], field: list[Device], lines: Lines, *, kept: bool
 ) -> Outcome:
-    clock = asyncio.get_running_loop().time
+    states, events = History(hass, "_connectivity"), History(hass, "_events")
+    for site in (NEAR, FIELD):
+        await add_site(hass, site, {"offline_after": OFFLINE_AFTER})
     await asyncio.sleep(3 * INTERVAL)
-    wrong = [f"{device.serial} is not on" for device in field if past.states(device) != ["on"]]
+    entity = {device: connectivity_of(hass, device.site, device.key) for device in (*near, *field)}
+    wrong = [f"{device.serial} is not on" for device in field if states.of(entity[device]) != ["on"]]
     dead, living = field[:10], field[10:]
     cable.cut()
-    cut = clock()
+    cut = hass.loop.time()
     await asyncio.sleep(INTERVAL)
     fleet.silence(*(device.serial for device in dead))
     await asyncio.sleep(CUT - INTERVAL)
-    offline_events = past.events().get(f"event.{FIELD}_events offline", 0)
+    offline_events = sum(one.event_type == "offline" for one in events.changes)
     if not 1 <= offline_events <= 2:
         wrong.append(f"{offline_events} outage events")
-    wrong += [f"{one.serial}: {states} in the cut" for one in field if (states := past.states(one, cut)) != ["off"]]
+    wrong += [f"{one.serial}: {seen} in the cut" for one in field if (seen := states.of(entity[one], cut)) != ["off"]]
 
     cable.mend()
-    back = clock()
+    back = hass.loop.time()
     await asyncio.sleep(BACK_WITHIN + 3 * OFFLINE_AFTER)
     # a dead one is on for at most one deadline after the flush, and a moment in which that is over
     right = {device: [["on"]] for device in living} | {device: [[], ["on", "off"]][: 1 + kept] for device in dead}
-    after = {device: past.states(device, back) for device in field}
+    after = {device: states.of(entity[device], back) for device in field}
     wrong += [f"{one.serial} was {after[one]} after the cut" for one in field if after[one] not in right[one]]
-    late = [past.last(device, "on") - back for device in living if after[device] == ["on"]]
-    ended = [past.last(device, "off") - past.last(device, "on") for device in dead if after[device]]
+    late = [states.last(entity[device], "on") - back for device in living if after[device] == ["on"]]
+    ended = [states.last(entity[device], "off") - states.last(entity[device], "on") for device in dead if after[device]]
     if ended and max(ended) > OFFLINE_AFTER + FLUSH_WITHIN:
         wrong.append(f"dead devices were shown as online for {max(ended):.1f} s")
     wrong += [
-        f"{one.serial} of the site without a bridge was {states}"
+        f"{one.serial} of the site without a bridge was {seen}"
         for one in near
-        if (states := past.states(one)) != ["on"]
+        if (seen := states.of(entity[one])) != ["on"]
     ]
     figures = {
         "devices in the field": len(field),
@@ -133,7 +111,7 @@ async def _watch(
         "first and last on after the cut (s)": [round(min(late, default=0), 1), round(max(late, default=0), 1)],
         "dead devices shown as online for a while": len(ended),
         "the longest of them (s)": round(max(ended, default=0), 1),
-        "events": past.events(),
+        "events": Counter(f"{one.entity_id} {one.event_type}" for one in events.changes if one.event_type),
     }
     return Outcome(figures, wrong[:20] + lines.bad)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 import json
 from pathlib import Path
@@ -69,6 +68,7 @@ class Home:
         self.fleet = stack.fleet
         self.home_assistant = stack.home_assistant
         self.publish = stack.connection.publish
+        self.ask = stack.home_assistant.ask
 
     def device_id(self, name: str, site: str = SITE) -> str:
         """Return the id of a device by its name, as soon as there is one."""
@@ -113,12 +113,6 @@ class Home:
         lines = self.home_assistant.log_text().splitlines()
         ours = r" (WARNING|ERROR|CRITICAL) .*\[custom_components\.site_devices"
         return [line for line in lines if re.search(ours, line) and ".corrupt." not in line]
-
-    def ask(self, command: str, **fields: Any) -> Any:
-        """Ask Home Assistant's websocket interface."""
-        # In a thread of its own: in this one the browser's event loop runs.
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(self.home_assistant.ask, command, **fields).result()
 
 
 @contextmanager

@@ -19,14 +19,6 @@ def broker(socket_enabled: None) -> Iterator[Broker]:
         yield broker
 
 
-def test_it_removes_what_it_made(socket_enabled: None) -> None:
-    seen = []
-    with Broker() as broker:
-        seen.append((broker.is_running, broker.folder.exists()))
-    seen.append((broker.is_running, broker.folder.exists()))
-    assert seen == [(True, True), (False, False)]
-
-
 @pytest.mark.parametrize("end", [Broker.stop, Broker.kill])
 def test_it_comes_back_on_the_same_port(broker: Broker, end: Callable[[Broker], None]) -> None:
     port = broker.port
@@ -69,9 +61,3 @@ def test_users_need_their_password(socket_enabled: None) -> None:
 def test_encryption_is_not_given_up_where_the_broker_has_none(broker: Broker) -> None:
     with pytest.raises(BrokerError, match="--tls"):
         Connection(broker.host, broker.port, tls=True).open()
-
-
-def test_a_port_without_a_broker(broker: Broker) -> None:
-    broker.stop()
-    with pytest.raises(BrokerError, match=str(broker.port)):
-        Connection(broker.host, broker.port).open()
