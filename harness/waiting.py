@@ -23,7 +23,7 @@ def pause(seconds: float) -> None:
         raise RuntimeError("the run was interrupted")
 
 
-def until[T](condition: Callable[[], T], *, within: float = PATIENCE, poll: float = POLL) -> T:
+def until[T](condition: Callable[[], T | None], *, within: float = PATIENCE, poll: float = POLL) -> T:
     """Wait until something has come about, and return what it is.
 
     Raises:
@@ -45,7 +45,7 @@ def seconds_until(condition: Callable[[], object], *, within: float = PATIENCE, 
     return time.monotonic() - begun
 
 
-async def async_until[T](condition: Callable[[], T], *, within: float = PATIENCE, poll: float = 0.05) -> T:
+async def async_until[T](condition: Callable[[], T | None], *, within: float = PATIENCE, poll: float = 0.05) -> T:
     """Let the loop turn until something has come about, and return what it is.
 
     Raises:

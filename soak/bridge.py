@@ -19,16 +19,16 @@ from harness.core import add_site, running_core
 from harness.history import History, connectivity_of
 from harness.process import LOOPBACK
 from simulator.connection import Connection
-from simulator.devices import Device, make_devices
+from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
-from .core import Lines
 from .outcome import Outcome
 
 FIELD, NEAR = "sito_field", "sito_near"
 OFFLINE_AFTER = 15
 INTERVAL = 5.0
-DEVICES = 500  # in the field
+IN_SIGHT = make_devices(NEAR, dataloggers=20, gateways=0)
+IN_FIELD = make_devices(FIELD, dataloggers=500, gateways=0)
 CUT = 45.0  # seconds
 BACK_WITHIN = 15.0  # seconds; the bridge tries again after 1 to 3
 FLUSH_WITHIN = 5.0  # seconds from the first to the last of the messages that a bridge has kept
@@ -49,8 +49,6 @@ def keeping() -> Outcome:
 
 
 async def _cut(settings: tuple[str, ...], *, qos: int, kept: bool) -> Outcome:
-    lines = Lines()
-    near, field = _devices(NEAR, 20), _devices(FIELD, DEVICES)
     with Broker(settings=("max_queued_messages 0",)) as central:
         async with Cable(central.port) as cable, running_core(central.port) as hass:
             bridge = (
@@ -63,22 +61,20 @@ async def _cut(settings: tuple[str, ...], *, qos: int, kept: bool) -> Outcome:
                 Broker(settings=bridge) as outpost,
                 Connection(central.host, central.port) as here,
                 Connection(outpost.host, outpost.port) as there,
-                Fleet(near, here.publish, interval=INTERVAL, data_every=0),
-                Fleet(field, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
+                Fleet(IN_SIGHT, here.publish, interval=INTERVAL, data_every=0),
+                Fleet(IN_FIELD, partial(there.publish, qos=qos), interval=INTERVAL, data_every=0) as fleet,
             ):
-                return await _watch(hass, fleet, cable, near, field, lines, kept=kept)
+                return await _watch(hass, fleet, cable, kept=kept)
 
 
-async def _watch(
-    hass: HomeAssistant, fleet: Fleet, cable: Cable, near: list[Device], field: list[Device], lines: Lines, *, kept: bool
-) -> Outcome:
+async def _watch(hass: HomeAssistant, fleet: Fleet, cable: Cable, *, kept: bool) -> Outcome:
     states, events = History(hass, "_connectivity"), History(hass, "_events")
     for site in (NEAR, FIELD):
         await add_site(hass, site, {"offline_after": OFFLINE_AFTER})
     await asyncio.sleep(3 * INTERVAL)
-    entity = {device: connectivity_of(hass, device.site, device.key) for device in (*near, *field)}
-    wrong = [f"{device.serial} is not on" for device in field if states.of(entity[device]) != ["on"]]
-    dead, living = field[:10], field[10:]
+    entity = {device: connectivity_of(hass, device.site, device.key) for device in (*IN_SIGHT, *IN_FIELD)}
+    wrong = [f"{device.serial} is not on" for device in IN_FIELD if states.of(entity[device]) != ["on"]]
+    dead, living = IN_FIELD[:10], IN_FIELD[10:]
     cable.cut()
     cut = hass.loop.time()
     await asyncio.sleep(INTERVAL)
@@ -87,34 +83,32 @@ async def _watch(
     offline_events = sum(one.event_type == "offline" for one in events.changes)
     if not 1 <= offline_events <= 2:
         wrong.append(f"{offline_events} outage events")
-    wrong += [f"{one.serial}: {seen} in the cut" for one in field if (seen := states.of(entity[one], cut)) != ["off"]]
+    wrong += [
+        f"{one.serial}: {seen} in the cut" for one in IN_FIELD if (seen := states.of(entity[one], cut)) != ["off"]
+    ]
 
     cable.mend()
     back = hass.loop.time()
     await asyncio.sleep(BACK_WITHIN + 3 * OFFLINE_AFTER)
     # a dead one is on for at most one deadline after the flush, and a moment in which that is over
     right = {device: [["on"]] for device in living} | {device: [[], ["on", "off"]][: 1 + kept] for device in dead}
-    after = {device: states.of(entity[device], back) for device in field}
-    wrong += [f"{one.serial} was {after[one]} after the cut" for one in field if after[one] not in right[one]]
+    after = {device: states.of(entity[device], back) for device in IN_FIELD}
+    wrong += [f"{one.serial} was {after[one]} after the cut" for one in IN_FIELD if after[one] not in right[one]]
     late = [states.last(entity[device], "on") - back for device in living if after[device] == ["on"]]
     ended = [states.last(entity[device], "off") - states.last(entity[device], "on") for device in dead if after[device]]
     if ended and max(ended) > OFFLINE_AFTER + FLUSH_WITHIN:
         wrong.append(f"dead devices were shown as online for {max(ended):.1f} s")
     wrong += [
         f"{one.serial} of the site without a bridge was {seen}"
-        for one in near
+        for one in IN_SIGHT
         if (seen := states.of(entity[one])) != ["on"]
     ]
     figures = {
-        "devices in the field": len(field),
+        "devices in the field": len(IN_FIELD),
         "outage events in the cut": offline_events,
         "first and last on after the cut (s)": [round(min(late, default=0), 1), round(max(late, default=0), 1)],
         "dead devices shown as online for a while": len(ended),
         "the longest of them (s)": round(max(ended, default=0), 1),
         "events": Counter(f"{one.entity_id} {one.event_type}" for one in events.changes if one.event_type),
     }
-    return Outcome(figures, wrong[:20] + lines.bad)
-
-
-def _devices(site: str, count: int) -> list[Device]:
-    return make_devices(site, dataloggers=count, gateways=0)
+    return Outcome(figures, wrong[:20])

@@ -72,9 +72,7 @@ class Home:
 
     def device_id(self, name: str, site: str = SITE) -> str:
         """Return the id of a device by its name, as soon as there is one."""
-        found = until(lambda: self.device_ids(site).get(name), within=PATIENCE)
-        assert found
-        return found
+        return until(lambda: self.device_ids(site).get(name), within=PATIENCE)
 
     def device_ids(self, site: str) -> dict[str, str]:
         """Return the devices of a site by name, the site itself among them."""
