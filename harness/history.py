@@ -22,13 +22,13 @@ class Change(NamedTuple):
 
 
 class History:
-    """The states of entities from now on, of those with a suffix only if there is one."""
+    """The states of entities from now on, or only of those whose id contains a text: some ids end in a number."""
 
-    def __init__(self, hass: HomeAssistant, suffix: str = "") -> None:
+    def __init__(self, hass: HomeAssistant, text: str = "") -> None:
         """Watch from now on."""
         self.changes: list[Change] = []
         self._hass = hass
-        self._suffix = suffix
+        self._text = text
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._changed)
 
     def of(self, entity_id: str | None, since: float = 0.0) -> list[str | None]:
@@ -47,7 +47,7 @@ class History:
     @callback
     def _changed(self, event: Event[EventStateChangedData]) -> None:
         state, entity_id = event.data["new_state"], event.data["entity_id"]
-        if entity_id.endswith(self._suffix):
+        if self._text in entity_id:
             event_type = state.attributes.get("event_type") if state else None
             self.changes.append(Change(self._hass.loop.time(), entity_id, state.state if state else None, event_type))
 
