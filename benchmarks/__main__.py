@@ -11,17 +11,15 @@ import platform
 import time
 from typing import Any, Final
 
-from demo.broker import Broker
-from demo.process import exit_on_signals
+from harness.broker import Broker
+from harness.process import ROOT, exit_on_signals
 
-from .page import filled
 from .pictures import draw
 from .rows import ROWS, Series
-from .table import figures_table, series_table
+from .table import figures_table, filled, series_table
 
-_ROOT: Final = Path(__file__).parent.parent
-RESULTS: Final = _ROOT / "benchmarks/results.json"
-PAGE: Final = _ROOT / "docs/performance.md"
+RESULTS: Final = ROOT / "benchmarks/results.json"
+PAGE: Final = ROOT / "docs/performance.md"
 
 
 def main() -> None:
@@ -51,7 +49,7 @@ def main() -> None:
         RESULTS.write_text(json.dumps({"machine": machine, "series": series}, indent=1) + "\n", encoding="utf-8")
     print(f"\n{figures_table(series)}\n\n{series_table(series)}")
     if whole:
-        draw(series, _ROOT / "docs/images")
+        draw(series, ROOT / "docs/images")
         PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), machine, series), encoding="utf-8")
     else:
         print("\nNothing was written: results are those of a whole run.")

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from .ratios import above, paired
+from statistics import median
+from typing import Final, NamedTuple
 
 type Numbers = Sequence[float]
 type AllSeries = Mapping[str, Numbers]
+
+
+class Spread(NamedTuple):
+    """What was measured: the smallest, the median and the largest."""
+
+    least: float
+    median: float
+    most: float
+
+
+def spread(values: Numbers) -> Spread:
+    """Return the spread of values."""
+    return Spread(min(values), median(values), max(values))
+
+
+def paired(ours: Numbers, theirs: Numbers) -> Numbers:
+    """Return the ratio of each repetition.
+
+    Raises:
+        ValueError: They were not measured equally often.
+
+    """
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +64,7 @@ def _growth(theirs: str) -> Callable[[AllSeries], Numbers]:
 
 def _memory(series: AllSeries) -> Numbers:
     ours, core, (base,) = (series[f"memory/{name}/9900"] for name in ("ours", "core_expire_after", "floor_a"))
-    return paired(above(ours, base), above(core, base))
+    return paired([value - base for value in ours], [value - base for value in core])
 
 
 _RATIO: Final = "{:.2f}"

@@ -10,8 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .figures import AllSeries
-from .ratios import spread
+from .figures import AllSeries, spread
 
 _GREY: Final = "#808890"  # seen on white and on black
 _SIZES: Final = (100, 1_000, 9_900)

@@ -46,11 +46,9 @@ class Player:
         self._contestant = CONTESTANTS[name](at_home, self._fleet)
         self._turn = 0
 
-    async def start(self) -> float:
-        """Begin to listen; in a folder with a past, until what an earlier run knew is there again."""
-        begin = time.perf_counter()
+    async def start(self) -> None:
+        """Begin to listen."""
         await self._contestant.start()
-        return time.perf_counter() - begin
 
     async def introduce(self) -> dict[str, float]:
         """Make the fleet known: `seconds` until all entities are there, and the longest `stall`."""

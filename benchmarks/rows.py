@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from demo.broker import Broker
+from harness.broker import Broker
+from simulator.connection import Connection
 
 from .cast import Process, on_stage
 from .player import BEGIN, END
-from .publisher import publish
 from .traffic import devices, heartbeats, message
 
 type Series = dict[str, list[float]]  # by `{measure}/{contestant}/{size}`
@@ -93,7 +93,10 @@ def wire(_port: int, series: Series, say: Say) -> None:
         say(f"over the wire, {LARGE:,} devices")
         for _ in range(REPETITIONS):
             for player, port in zip(players, ports, strict=True):
-                publish(port, messages)  # the player is blocked: it finds them all when it is asked
+                with Connection(port=port) as connection:
+                    for each in messages:
+                        connection.publish(each.topic, each.payload)
+                    connection.flush()  # the player is blocked: it finds them all when it is asked
                 _add(series, "wire", player, _OVER_THE_WIRE / player.ask("wire"))
 
 

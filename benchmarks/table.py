@@ -1,12 +1,11 @@
-"""Table: figures and series as Markdown."""
+"""Table: figures and series as Markdown, and the page of the documentation that they stand in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from .figures import FIGURES, AllSeries
-from .ratios import spread
+from .figures import FIGURES, AllSeries, spread
 
 _SIZES: Final = (100, 1_000, 9_900, 49_500)
 _INTERVALS: Final = (1, 5, 10, 30)  # seconds
@@ -53,6 +52,27 @@ def capacity_table(series: AllSeries) -> str:
     head = ["devices", *(f"every {interval} s" for interval in _INTERVALS)]
     rows = ([f"{size:,}", *(f"{size / interval / rate:.1%}" for interval in _INTERVALS)] for size in _SIZES)
     return "\n".join(_rows(head, rows))
+
+
+def filled(page: str, machine: Mapping[str, str], series: AllSeries) -> str:
+    """Return the page with what was measured between its marks: nothing there is written by hand.
+
+    Raises:
+        KeyError: A row was not measured.
+        ValueError: A mark is missing.
+
+    """
+    texts = {
+        "machine": ", ".join(machine.values()),
+        "figures": figures_table(series),
+        "capacity": capacity_table(series),
+        "series": series_table(series),
+    }
+    for name, text in texts.items():
+        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, after = page.index(begin) + len(begin), page.index(end)
+        page = page[:before] + text + page[after:]
+    return page
 
 
 def _figures(series: AllSeries) -> Iterator[Sequence[str]]:

@@ -1,4 +1,1 @@
-"""The whole stack as real processes on loopback: a broker, Home Assistant and a simulated fleet.
-
-`broker`, `home_assistant` and `stack` serve tests as well; `check` and `show` are the two ways to run the demo.
-"""
+"""The demo: a broker, Home Assistant and a simulated fleet, for a person (`show`) or without one (`check`)."""

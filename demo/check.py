@@ -5,21 +5,21 @@ publish calls and Home Assistant's `last_changed`, two readings of one machine's
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 import time
 from typing import Any
 
+from harness import seed
+from harness.stack import SITE, Stack
+from harness.waiting import until
 from simulator.devices import Device
-
-from . import seed
-from .stack import SITE, Stack
 
 OFFLINE_AFTER = 30.0
 EARLIEST, LATEST = 29.9, 31.0  # seconds from the last heartbeat that went out to the state "off"
 BACK_WITHIN = 1.0
 ONLINE_WITHIN = 90.0  # seconds for the whole fleet: one interval, and time for a slow machine
-POLL = 0.2
 
 type States = dict[str, dict[str, Any]]
 
@@ -38,7 +38,9 @@ def check(stack: Stack, say: Callable[[str], None]) -> list[Row]:
     """Try the one promise that counts; takes about a minute."""
     fleet = stack.fleet
     devices = list(fleet.devices.values())
-    entities = _wait_for_all_on(stack, devices)
+    with suppress(TimeoutError):
+        until(lambda: len(stack.home_assistant.online(SITE)) >= len(devices), within=ONLINE_WITHIN)
+    entities = stack.home_assistant.online(SITE)
     online = len(entities)
     rows = [Row("devices online", str(len(devices)), str(online), online == len(devices))]
     if not rows[0].ok:
@@ -48,7 +50,7 @@ def check(stack: Stack, say: Callable[[str], None]) -> list[Row]:
     # Home Assistant gives a full deadline from its own start on: only a heartbeat after that starts the clock here.
     device = devices[0]
     ready = time.time()
-    _wait(lambda: fleet.book.last_heartbeat[device.serial].wall > ready, within=60)
+    until(lambda: fleet.book.last_heartbeat[device.serial].wall > ready)
     before = stack.home_assistant.states()
     fleet.silence(device.serial)
     last = fleet.book.last_heartbeat[device.serial].wall
@@ -86,26 +88,6 @@ def count_steady(before: States, after: States, entities: Iterable[str]) -> int:
     )
 
 
-def _wait_for_all_on(stack: Stack, devices: list[Device]) -> dict[tuple[str, str], str]:
-    """The connectivity entities that are on, as soon as all are; those that are when the time is up otherwise."""
-    wanted = {device.identity for device in devices}
-    on: dict[tuple[str, str], str] = {}
-
-    def all_on() -> bool:
-        nonlocal on
-        states = stack.home_assistant.states()
-        entities = stack.home_assistant.entity_ids(SITE, "connectivity")
-        on = {
-            identity: id_
-            for identity, id_ in entities.items()
-            if identity in wanted and states.get(id_, {}).get("state") == "on"
-        }
-        return len(on) == len(wanted)
-
-    _wait(all_on, within=ONLINE_WITHIN)
-    return on
-
-
 def _timed_row(what: str, stack: Stack, entity: str, state: str, since: float, bounds: tuple[float, float]) -> Row:
     """Wait for a state, and judge how long after `since` it came."""
     expected = f"{bounds[0]:.1f} to {bounds[1]:.1f} s"
@@ -116,7 +98,9 @@ def _timed_row(what: str, stack: Stack, entity: str, state: str, since: float, b
         found = stack.home_assistant.get(f"/api/states/{entity}")
         return bool(found["state"] == state)
 
-    if not _wait(reached, within=bounds[1] + 10):
+    try:
+        until(reached, within=bounds[1] + 10)
+    except TimeoutError:
         return Row(what, expected, f"still {found['state']}", ok=False)
     after = datetime.fromisoformat(found["last_changed"]).timestamp() - since
     return Row(what, expected, f"{after:.2f} s", bounds[0] <= after <= bounds[1])
@@ -128,10 +112,3 @@ def _names_row(stack: Stack, devices: list[Device]) -> Row:
     found = sum(device.name in names for device in devices)
     example = f"{devices[0].name}, {devices[-1].name}"
     return Row(f"device pages ({example} …)", str(len(devices)), str(found), found == len(devices))
-
-
-def _wait(reached: Callable[[], bool], *, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while not (done := reached()) and time.monotonic() < deadline:
-        time.sleep(POLL)
-    return done

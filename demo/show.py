@@ -4,10 +4,11 @@ from collections.abc import Callable
 from itertools import cycle
 import time
 
-from . import seed
+from harness import seed
+from harness.process import StartError
+from harness.stack import SITE, Stack
+
 from .check import OFFLINE_AFTER
-from .process import StartError
-from .stack import SITE, Stack
 
 SILENT_FOR = 60.0  # seconds: 30 until it shows, 30 to look at it
 PAUSE = 30.0  # seconds with all devices online
@@ -48,6 +49,6 @@ def _pause(seconds: float, stack: Stack) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.5)
-        for part, name in ((stack.broker, "The MQTT broker"), (stack.home_assistant, "Home Assistant")):
-            if not part.is_running:
-                raise StartError(f"{name} has ended by itself.")
+        for process in (stack.broker, stack.home_assistant):
+            if not process.is_running:
+                raise StartError(f"{process.name} has ended by itself.")

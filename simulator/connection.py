@@ -10,6 +10,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 ANSWER_WITHIN = 10.0  # seconds for the broker's first answer
+FLUSHES_WITHIN = 120.0
 
 
 class BrokerError(Exception):
@@ -90,9 +91,21 @@ class Connection:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, topic: str, payload: str, *, qos: int = 0, retain: bool = False) -> bool:
+    def publish(self, topic: str, payload: str | bytes, *, qos: int = 0, retain: bool = False) -> bool:
         """Send a message; False means there is no connection, and a message at QoS 0 is lost."""
         return self._client.publish(topic, payload, qos, retain).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def flush(self) -> None:
+        """Return when the broker has read all that was published.
+
+        Raises:
+            BrokerError: It has not, for two minutes.
+
+        """
+        last = self._client.publish("the/end", qos=1)  # answered when what came before was read
+        last.wait_for_publish(FLUSHES_WITHIN)
+        if not last.is_published():
+            raise BrokerError(f"The broker at {self._where} does not take what is sent.")
 
     def _on_connect(
         self, client: Client, data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None

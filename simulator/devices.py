@@ -27,7 +27,7 @@ class Device:
     site: str
     address: str
     serial: str
-    about: Payload = field(default_factory=dict)
+    about: Payload = field(default_factory=dict, hash=False)
     """What its heartbeats contain besides the serial number, such as `model` and `sw_version`."""
     shift: float = 0.0
     """From 0 to 1: makes its curves differ from those of other devices."""
@@ -36,6 +36,11 @@ class Device:
     def identity(self) -> tuple[str, str]:
         """What identifies it within its site: category (datalogger or gateway) and serial number."""
         return self.address.split("/")[0], self.serial
+
+    @property
+    def key(self) -> str:
+        """The same as Home Assistant's ids have it, such as `gateway/GW-00001`."""
+        return "/".join(self.identity)
 
     @property
     def is_gateway(self) -> bool:

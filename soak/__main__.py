@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
+from functools import partial
 import logging
 import sys
 import time
 
-from demo.process import StartError, exit_on_signals
+from harness.process import StartError, exit_on_signals
 
+from .attack import flood, hostile
+from .bridge import keeping, recommended
+from .groups import groups
+from .jumping import endurance
+from .kills import kills
+from .life_cycle import life_cycle
 from .outcome import MissingError, Outcome
 
-# Each: a function of a module here, with arguments, and what it does.
-PARTS: dict[str, tuple[str, dict[str, int], str]] = {
-    "hostile": ("attack:hostile", {"messages": 1_000_000, "data_entities": False}, "a million hostile messages"),
+PARTS: Mapping[str, tuple[Callable[[], Outcome], str]] = {
+    "hostile": (partial(hostile, 1_000_000, data_entities=False), "a million hostile messages"),
     "hostile-full": (
-        "attack:hostile",
-        {"messages": 1_000_000, "max_devices": 1_000},
+        partial(hostile, 1_000_000, max_devices=1_000),
         "the same with the default options: what ill will can make of a site, and what that costs",
     ),
-    "flood": ("attack:flood", {"serials": 20_000}, "20,000 new serials"),
-    "life-cycle": ("life_cycle:life_cycle", {"turns": 200}, "entries that come and go, 200 times each"),
-    "kills": ("kills:kills", {"times": 20}, "Home Assistant killed 20 times while devices come, move and fall silent"),
-    "endurance": ("endurance:endurance", {"hours": 24, "devices": 1_000}, "a day of a thousand devices in minutes"),
-    "bridge": ("bridge:recommended", {}, "a field site's bridge is cut, with the settings that we recommend"),
-    "groups": ("groups:groups", {}, "one broker, two Home Assistants with a thousand devices, recorders on PostgreSQL"),
-    "cluster": ("rabbit:cluster", {"nodes": 2}, "two RabbitMQ nodes behind haproxy, of which one is killed"),
-    "cluster-of-3": ("rabbit:cluster", {"nodes": 3}, "the same with three nodes"),
-    "bridge-keeping": ("bridge:keeping", {}, "the same with a bridge that keeps messages"),
+    "flood": (partial(flood, 20_000), "20,000 new serials"),
+    "life-cycle": (partial(life_cycle, 200), "entries that come and go, 200 times each"),
+    "kills": (partial(kills, 20), "Home Assistant killed 20 times while devices come, move and fall silent"),
+    "endurance": (partial(endurance, 24, 1_000), "a day of a thousand devices in minutes"),
+    "bridge": (recommended, "a field site's bridge is cut, with the settings that we recommend"),
+    "bridge-keeping": (keeping, "the same with a bridge that keeps messages"),
+    "groups": (groups, "one broker, two Home Assistants with a thousand devices, recorders on PostgreSQL"),
 }
 
 
@@ -53,17 +55,15 @@ def main() -> int:
 
 
 def _list() -> str:
-    return "parts:\n" + "\n".join(f"  {name:<16}{about}" for name, (_, _, about) in PARTS.items())
+    return "parts:\n" + "\n".join(f"  {name:<16}{about}" for name, (_, about) in PARTS.items())
 
 
 def _run(name: str) -> bool:
-    place, arguments, about = PARTS[name]
-    module, _, function = place.partition(":")
+    part, about = PARTS[name]
     print(f"== {name}: {about}", flush=True)
     begun = time.monotonic()
     try:
-        part: Callable[..., Outcome] = getattr(import_module(f"soak.{module}"), function)
-        outcome = part(**arguments)
+        outcome = part()
     except MissingError as missing:
         print(f"SKIPPED {name}: {missing}", flush=True)
         return True

@@ -7,23 +7,20 @@ Assistant itself needs for the messages is not counted as ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from itertools import islice
 import json
 import time
 from typing import Any
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
-
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.worker import Worker
 from simulator.connection import Connection
 from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
 from .hostile import Hostile, Message
 from .outcome import Outcome
-from .process import CoreProcess
 
 SITE = "sito_001"
 HONEST = 100
@@ -109,36 +106,32 @@ def _run(
     devices: list[Device], messages: Iterable[Message], *, yardstick: bool = False, **options: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Send messages to a core that knows the devices, and to the yardstick if asked for; return what either saw."""
-    options["offline_after"] = OFFLINE_AFTER
+    watching = [json.dumps(options | {"offline_after": OFFLINE_AFTER}), *(["null"] if yardstick else [])]
     with (
         Broker(settings=UNLIMITED) as broker,
-        Connection(broker.host, broker.port) as connection,
-        Fleet(devices, connection.publish, interval=INTERVAL, data_every=0),
-        CoreProcess(broker.port, SITE, after=2 * HONEST, options=options) as core,
-        CoreProcess(broker.port, SITE, after=2 * HONEST, noop=True) if yardstick else nullcontext() as noop,
+        Connection(broker.host, broker.port) as field,
+        Connection(broker.host, broker.port, client_id="hostile") as attacker,
+        Fleet(devices, field.publish, interval=INTERVAL, data_every=0),
+        ExitStack() as stack,
     ):
+        cores = [
+            stack.enter_context(Worker("soak.core", broker.port, SITE, options, 2 * HONEST)) for options in watching
+        ]
+        before = [core.answer() for core in cores]
         begun = time.monotonic()
-        _publish(broker.port, messages)
-        seen = core.finish() | {"seconds": time.monotonic() - begun}
-        return seen, noop.finish() if noop else {}
+        _publish(attacker, messages)
+        seen, *noop = [first | core.ask("finish") for first, core in zip(before, cores, strict=True)]
+        return seen | {"seconds": time.monotonic() - begun}, noop[0] if noop else {}
 
 
-def _publish(port: int, messages: Iterable[Message]) -> None:
+def _publish(attacker: Connection, messages: Iterable[Message]) -> None:
     """Send at a steady rate, and return when all of it has left."""
-    client = Client(CallbackAPIVersion.VERSION2, client_id="hostile")
-    client.connect("127.0.0.1", port)
-    client.loop_start()
     begun = time.monotonic()
     for number, message in enumerate(messages):
-        client.publish(message.topic, message.payload, retain=message.retain)
+        attacker.publish(message.topic, message.payload, retain=message.retain)
         if number % 100 == 0:
             time.sleep(max(0.0, begun + number / RATE - time.monotonic()))
-    last = client.publish("the/end", qos=1)  # answered when the broker has read what came before
-    last.wait_for_publish(120)
-    if not last.is_published():
-        raise RuntimeError("the broker did not take all messages")
-    client.disconnect()
-    client.loop_stop()
+    attacker.flush()
 
 
 def _new_serials(count: int) -> Iterator[Message]:

@@ -1,35 +1,35 @@
 """A day of a thousand devices in minutes: nothing grows, and every message is accounted for.
 
 The event loop's clock, and with it the wall clock, jumps to the next timer whenever there is nothing to do. Messages are
-handed to Home Assistant's MQTT client as its library would hand them over; the connection itself is a real one. It runs
-as a process of its own (`python -m soak.endurance`), since it changes the time of all that is in it.
+handed to Home Assistant's MQTT client as its library would hand them over; the connection itself is a real one.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Executor
 import gc
 import json
 import logging
 from pathlib import Path
 from random import Random
-import subprocess
 import sys
-from tempfile import TemporaryDirectory
-import time
 import tracemalloc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .outcome import Outcome
+from homeassistant.components.mqtt.models import DATA_MQTT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from paho.mqtt.client import MQTTMessage
 
-if TYPE_CHECKING:
-    from homeassistant.core import HomeAssistant
+from harness.broker import Broker
+from harness.core import add_site, running_core
+from simulator.devices import make_devices
+from simulator.schedule import Schedule
 
-ROOT = Path(__file__).resolve().parents[1]
+from .core import Lines
+from .jumping import JumpingLoop
+
 SITE = "sito_001"
 INTERVAL = 60.0  # seconds between two heartbeats of a device, up to a tenth more
 OFFLINE_AFTER = 150
@@ -45,63 +45,13 @@ SAMPLE_EVERY = 3_600.0  # seconds
 SETTLED = 4  # hours, from which on nothing may grow
 WHOLE = 24  # hours, from which on that is judged: in less the caches of Home Assistant are still filling
 SLOPE = 1.0  # KB an hour
-_real_time = time.time
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """An event loop that can jump to its timers rather than wait for them.
-
-    `jumping`: it does. Not while anything is connected or disconnected, which takes real time and is waited for with a timer.
-    """
-
-    def __init__(self) -> None:
-        """Begin at the real time."""
-        super().__init__()
-        self.jumping = False
-        self.jumped = 0.0
-        self._jobs = 0  # in threads, which live in real time: as long as one runs, nothing jumps
-
-    def time(self) -> float:
-        """Return the time on this loop's clock."""
-        return super().time() + self.jumped
-
-    def run_in_executor[*Ts, T](
-        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
-    ) -> asyncio.Future[T]:
-        """Run a job in a thread."""
-        future = super().run_in_executor(executor, func, *args)
-        self._jobs += 1
-        future.add_done_callback(self._job_done)
-        return future
-
-    def _job_done(self, _future: object) -> None:
-        self._jobs -= 1
-
-    def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
-        if self.jumping and not ready and scheduled and not self._jobs:
-            self.jumped += max(0.0, scheduled[0].when() - self.time())
-        super()._run_once()  # type: ignore[misc]
-
-
-def endurance(hours: int, devices: int) -> Outcome:
-    """Run a fleet for so many hours of loop time; judge memory, what is left, and the counters."""
-    command = [sys.executable, "-m", "soak.endurance", "--hours", str(hours), "--devices", str(devices)]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    figures = json.loads(done.stdout)
-    return Outcome(figures, figures.pop("wrong"))
 
 
 class Day:
     """The fleet, the book of what it sent, and what Home Assistant has made of it."""
 
-    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int, settled: Path) -> None:
-        """Prepare the fleet; nothing is sent. `settled` is where to put what memory was in use when nothing may grow any more."""
-        from homeassistant.components.mqtt.models import DATA_MQTT  # noqa: PLC0415  # the clock comes first
-
-        from simulator.devices import make_devices  # noqa: PLC0415
-        from simulator.schedule import Schedule  # noqa: PLC0415
-
+    def __init__(self, hass: HomeAssistant, loop: JumpingLoop, count: int) -> None:
+        """Prepare the fleet; nothing is sent."""
         self.devices = make_devices(SITE, dataloggers=count - count // 20, gateways=count // 20)
         self.sent: Counter[str] = Counter()
         self.flips: Counter[str] = Counter()
@@ -115,8 +65,6 @@ class Day:
         self._chance = Random(11)
         self._turns = [1_000] * count  # small integers take no memory, and that they do later would look like growth
         self._churned = 0
-        self.changed_most: list[str] = []
-        self._settled = settled
         self._begun = loop.time()
         self._schedule = Schedule(count, start=self._begun, interval=INTERVAL, jitter=0.1, chance=self._chance)
         hass.bus.async_listen("state_changed", self._changed)
@@ -139,9 +87,6 @@ class Day:
             if now >= sample:
                 sample += SAMPLE_EVERY
                 self.samples.append(self._sample())
-                if len(self.samples) == SETTLED:
-                    _snapshot().dump(str(self._settled))  # in memory it would itself be what grows
-        self.changed_most = self._changed_most()
         while self.silent:  # let those come back that are silent now
             self._churn()
             await asyncio.sleep(STEP)
@@ -171,8 +116,6 @@ class Day:
             self._send(device.topic("input"), json.dumps(data).encode(), "input")
 
     def _send(self, topic: str, payload: bytes, kind: str) -> None:
-        from paho.mqtt.client import MQTTMessage  # noqa: PLC0415
-
         message = MQTTMessage(topic=topic.encode())
         message.payload = payload
         message.properties = None
@@ -183,13 +126,6 @@ class Day:
         new, old = event.data["new_state"], event.data["old_state"]
         if new and old and {new.state, old.state} == {"on", "off"} and new.entity_id.endswith("_connectivity"):
             self.flips[new.state] += 1
-
-    def _changed_most(self) -> list[str]:
-        """Return the lines whose memory changed most since nothing may grow any more."""
-        if not self._settled.exists():
-            return []
-        changed = _snapshot().compare_to(tracemalloc.Snapshot.load(str(self._settled)), "lineno")[:8]
-        return [f"{one.size_diff / 1024:+.1f} KB {'/'.join(str(one.traceback).split('/')[-3:])}" for one in changed]
 
     def _sample(self) -> dict[str, Any]:
         _collect()
@@ -230,7 +166,6 @@ def _judge(day: Day, site: Any, states: dict[str, str], entities: dict[str, str]
         if shown != {"connectivity": "on", "in/power": str(value), "in/mode": f"m{value % 3}"}:
             wrong.append(f"{device.serial}: {shown} instead of {value}")
     return {
-        "changed most since it had settled": day.changed_most,
         "sent": dict(day.sent),
         "flips": dict(day.flips),
         "KB an hour": round(slope, 2),
@@ -247,11 +182,6 @@ def _collect() -> None:
     sys._clear_internal_caches()  # noqa: SLF001
 
 
-def _snapshot() -> tracemalloc.Snapshot:
-    _collect()
-    return tracemalloc.take_snapshot()
-
-
 def _slope(values: list[float]) -> float:
     """Return by how much values taken at equal distances grow each time (least squares)."""
     middle, mean = (len(values) - 1) / 2, sum(values) / len(values)
@@ -259,21 +189,15 @@ def _slope(values: list[float]) -> float:
     return sum((index - middle) * (value - mean) for index, value in enumerate(values)) / spread
 
 
-async def _run(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
-    from homeassistant.helpers import entity_registry as er  # noqa: PLC0415
-
-    from demo.broker import Broker  # noqa: PLC0415
-
-    from .core import Lines, add_site, running_core  # noqa: PLC0415
-
+async def live(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
+    """Run a fleet for so many hours of loop time; judge memory, what is left, and the counters."""
     lines = Lines()
     logging.basicConfig(level=logging.WARNING, handlers=[lines])
-    begun = _real_time()
-    with Broker() as broker, TemporaryDirectory(prefix="site_devices-endurance-") as folder:
+    with Broker() as broker:
         async with running_core(broker.port) as hass:
             entry = await add_site(hass, SITE, {"offline_after": OFFLINE_AFTER})
             tracemalloc.start()
-            day = Day(hass, loop, devices, Path(folder, "settled"))
+            day = Day(hass, loop, devices)
             loop.jumping = True
             await day.run(hours)
             loop.jumping = False
@@ -282,20 +206,4 @@ async def _run(loop: JumpingLoop, hours: int, devices: int) -> dict[str, Any]:
             entities = {row.unique_id: row.entity_id for row in er.async_get(hass).entities.values()}
             figures = _judge(day, entry.runtime_data, states, entities)
             figures["wrong"] += lines.bad
-    return {"hours": hours, "devices": devices, "real seconds": round(_real_time() - begun)} | figures
-
-
-def main() -> None:
-    """Live through it, and print the figures as JSON."""
-    parser = argparse.ArgumentParser("soak.endurance", description=__doc__)
-    parser.add_argument("--hours", type=int, required=True)
-    parser.add_argument("--devices", type=int, required=True)
-    options = parser.parse_args()
-    loop = JumpingLoop()
-    time.time = lambda: _real_time() + loop.jumped  # before Home Assistant takes it
-    asyncio.set_event_loop(loop)
-    json.dump(loop.run_until_complete(_run(loop, options.hours, options.devices)), sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
+    return {"hours": hours, "devices": devices} | figures

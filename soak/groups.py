@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 import time
 from typing import Any
-from urllib.parse import quote
 
-from demo import seed
-from demo.broker import Broker
-from demo.home_assistant import ROOT, HomeAssistant
+from harness import seed
+from harness.broker import Broker
+from harness.home_assistant import HomeAssistant
+from harness.process import ROOT
+from harness.waiting import seconds_until
 from simulator.connection import Connection
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
-from .memory import megabytes
-from .outcome import MissingError, Outcome
+from .outcome import MissingError, Outcome, megabytes
 from .postgres import Postgres
 
 GROUPS = {"first": ("sito_001", "sito_002"), "second": ("sito_003",)}
@@ -75,8 +76,9 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
     entities: dict[str, dict[str, str]] = {}  # by site: connectivity by serial
     for group, server in servers.items():
         for site in GROUPS[group]:
-            figures[f"{site}: all on after (s)"] = round(_until_all_on(server, site))
-            entities[site] = {serial: id_ for (_, serial), id_ in server.entity_ids(site, "connectivity").items()}
+            took = seconds_until(partial(_all_on, server, site), within=ONLINE_WITHIN, poll=1)
+            figures[f"{site}: all on after (s)"] = round(took)
+            entities[site] = {serial: id_ for (_, serial), id_ in server.online(site).items()}
         foreign = [site for site in DEVICES if site not in GROUPS[group] and server.entity_ids(site, "connectivity")]
         if foreign:
             wrong.append(f"{group} knows {foreign}")
@@ -103,37 +105,17 @@ def _watch(servers: dict[str, HomeAssistant], fleets: dict[str, Fleet], postgres
     return Outcome(figures, wrong[:20])
 
 
+def _all_on(server: HomeAssistant, site: str) -> bool:
+    return len(server.online(site)) >= DEVICES[site]
+
+
 def _past(server: HomeAssistant, site: str, since: datetime, entities: dict[str, str], silent: list[str]) -> list[str]:
     """Compare what the recorder tells of a site's devices with what happened to them."""
-    history = _history(server, since, list(entities.values()))
+    asked = {"start_time": since.isoformat(), "entity_ids": [*entities.values()], "no_attributes": True}
+    history = server.ask("history/history_during_period", **asked)
     wrong = []
     for serial, entity_id in entities.items():
-        states = [row["state"] for row in history.get(entity_id, [])]
+        states = [row["s"] for row in history.get(entity_id, [])]
         if states != (["on", "off", "on"] if serial in silent else ["on"]):
             wrong.append(f"{site} {serial} was {states}")
     return wrong
-
-
-def _count(server: HomeAssistant, site: str, state: str) -> int:
-    states = server.states()
-    found = server.entity_ids(site, "connectivity").values()
-    return sum(states.get(entity_id, {}).get("state") == state for entity_id in found)
-
-
-def _history(server: HomeAssistant, since: datetime, entity_ids: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Ask for the past of many entities, a hundred at once: the address would be too long for more."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for index in range(0, len(entity_ids), 100):
-        wanted = ",".join(entity_ids[index : index + 100])
-        rows = server.get(f"/api/history/period/{quote(since.isoformat())}?filter_entity_id={wanted}&minimal_response")
-        found |= {row[0]["entity_id"]: row for row in rows}
-    return found
-
-
-def _until_all_on(server: HomeAssistant, site: str) -> float:
-    begun = time.monotonic()
-    while _count(server, site, "on") < DEVICES[site]:
-        if time.monotonic() > begun + ONLINE_WITHIN:
-            raise RuntimeError(f"{site}: only {_count(server, site, 'on')} devices are on")
-        time.sleep(1)
-    return time.monotonic() - begun

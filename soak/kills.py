@@ -13,13 +13,13 @@ from random import Random
 import time
 from typing import Any
 
-from demo import seed
-from demo.home_assistant import HomeAssistant
-from demo.stack import SITE, Stack, running_stack
+from harness import seed
+from harness.home_assistant import HomeAssistant
+from harness.stack import SITE, Stack, running_stack
+from harness.waiting import pause, until
 from simulator.devices import make_devices
 
 from .outcome import Outcome
-from .waiting import pause, until
 
 OLD_ENOUGH = 15.0  # seconds after which a record outlives a crash
 FIRST = 20  # devices that are there before the first kill

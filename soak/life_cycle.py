@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 import gc
 import time
 from typing import Any
 
 from homeassistant.components.mqtt.models import DATA_MQTT
-from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.config_entries import ConfigEntry, ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.helpers.debounce import Debouncer
 
 from custom_components.site_devices.const import DOMAIN
-from custom_components.site_devices.core.device import DeviceRecord
 from custom_components.site_devices.core.protocol import Category
 from custom_components.site_devices.site.site import Site
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.core import add_mqtt, add_site, running_core
+from harness.history import History
+from harness.waiting import async_until
 from simulator.connection import Connection
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
-from .core import add_site, mqtt_entry, running_core
 from .outcome import Outcome
 
 SITE = "sito_001"
@@ -35,7 +37,8 @@ DEVICES = 20
 INTERVAL = 0.5  # seconds between two heartbeats of a device
 OFFLINE_AFTER = 20  # seconds: long enough for a busy machine
 TOPICS = 2  # that a site subscribes to
-PATIENCE = 30.0  # seconds
+# Timers of Home Assistant, which saves files and tidies the device registry some seconds after a change.
+_TIDYING = ("homeassistant.helpers.storage.", "homeassistant.helpers.device_registry.")
 STEADY = 3.0  # seconds
 SETTLES_WITHIN = 20.0  # seconds; what happened goes out as an event after 10
 
@@ -43,7 +46,7 @@ SETTLES_WITHIN = 20.0  # seconds; what happened goes out as an event after 10
 class Life:
     """A Home Assistant with MQTT and one site, and what is done to them."""
 
-    def __init__(self, hass: HomeAssistant, port: int, entry: MockConfigEntry) -> None:
+    def __init__(self, hass: HomeAssistant, port: int, entry: ConfigEntry) -> None:
         """Take over what runs."""
         self.hass = hass
         self.entry = entry
@@ -59,19 +62,16 @@ class Life:
 
     async def reload(self) -> None:
         """Reload our entry."""
-        with self._closing():
-            await self.hass.config_entries.async_reload(self.entry.entry_id)
+        await self._close(self.hass.config_entries.async_reload(self.entry.entry_id))
 
     async def disable(self) -> None:
         """Disable our entry, and enable it again."""
-        with self._closing():
-            await self.hass.config_entries.async_set_disabled_by(self.entry.entry_id, ConfigEntryDisabler.USER)
+        await self._close(self.hass.config_entries.async_set_disabled_by(self.entry.entry_id, ConfigEntryDisabler.USER))
         await self.hass.config_entries.async_set_disabled_by(self.entry.entry_id, None)
 
     async def remove(self) -> None:
         """Remove our entry, and add one for the same site."""
-        with self._closing():
-            await self.hass.config_entries.async_remove(self.entry.entry_id)
+        await self._close(self.hass.config_entries.async_remove(self.entry.entry_id))
         self.entry = await add_site(self.hass, SITE, {"offline_after": OFFLINE_AFTER})
 
     async def reload_mqtt(self) -> None:
@@ -86,9 +86,7 @@ class Life:
     async def remove_mqtt(self) -> None:
         """Remove MQTT's entry, and add one for the same broker."""
         await self.hass.config_entries.async_remove(self._mqtt.entry_id)
-        entry = mqtt_entry(self._port)
-        entry.add_to_hass(self.hass)
-        await self.hass.config_entries.async_setup(entry.entry_id)
+        await add_mqtt(self.hass, self._port)
 
     async def reload_both(self) -> None:
         """Reload MQTT's entry and then ours."""
@@ -98,19 +96,15 @@ class Life:
     async def hear(self) -> None:
         """Wait until the site that is at work hears its devices, and see to it that no other did."""
         since = time.time()
-        end = time.monotonic() + PATIENCE
-        while {record.category for record in self._heard(since)} != set(Category):  # both subscriptions are there
-            if time.monotonic() > end:
-                raise RuntimeError("the site does not hear all")
-            await asyncio.sleep(0.01)
+        await async_until(lambda: self._heard(since) == set(Category), poll=0.01)  # both subscriptions are there
         for site, before in self._closed:
             if site.watch.messages != before or site is self.site:
                 raise RuntimeError("a closed site was touched")
         self._closed.clear()
 
-    def _heard(self, since: float) -> list[DeviceRecord]:
+    def _heard(self, since: float) -> set[Category]:
         records = self.site.fleet.records.values()
-        return [record for record in records if record.last_heartbeat and record.last_heartbeat > since]
+        return {record.category for record in records if record.last_heartbeat and record.last_heartbeat > since}
 
     def census(self) -> dict[str, Any]:
         """Count what must not grow."""
@@ -119,8 +113,7 @@ class Life:
         scheduled = loop._scheduled  # type: ignore[attr-defined]  # noqa: SLF001
         timers = Counter(_name(handle._callback) for handle in scheduled if not handle.cancelled())  # noqa: SLF001
         listeners = Counter(self.hass.bus.async_listeners())
-        # files wait to be saved, each for ten seconds after a change
-        timers = Counter({name: count for name, count in timers.items() if "delayed_write" not in name})
+        timers = Counter({name: count for name, count in timers.items() if not name.startswith(_TIDYING)})
         del listeners["homeassistant_final_write"]
         return {
             "tasks": len(asyncio.all_tasks()),
@@ -137,28 +130,19 @@ class Life:
         return sum(topic.startswith(f"{SITE}/") for topic in topics), sum(f"/{DOMAIN}/" in topic for topic in topics)
 
     @property
-    def _mqtt(self) -> MockConfigEntry:
+    def _mqtt(self) -> ConfigEntry:
         return self.hass.config_entries.async_entries("mqtt")[0]
 
-    def _closing(self) -> _Closing:
-        return _Closing(self.site, self._closed)
+    async def _close(self, what: Coroutine[Any, Any, object]) -> None:
+        """Do what closes the site, and note how many messages it has had by then."""
+        site = self.site
+        await what
+        self._closed.append((site, site.watch.messages))
 
 
-class _Closing:
-    """Notes how many messages a site has had when it was closed."""
-
-    def __init__(self, site: Site, closed: list[tuple[Site, int]]) -> None:
-        self._site = site
-        self._closed = closed
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._closed.append((self._site, self._site.watch.messages))
-
-
-def _name(called: Callable[..., Any]) -> str:
+def _name(called: Any) -> str:
+    if isinstance(debouncer := getattr(called, "__self__", None), Debouncer):
+        called = debouncer.function
     return f"{getattr(called, '__module__', '')}.{getattr(called, '__qualname__', repr(called))}"
 
 
@@ -177,16 +161,14 @@ async def live(turns: int) -> Outcome:
     ):
         async with running_core(broker.port) as hass:
             life = Life(hass, broker.port, await add_site(hass, SITE, {"offline_after": OFFLINE_AFTER}))
-            while len(life.site.fleet.records) < DEVICES:
-                await asyncio.sleep(0.1)
+            await async_until(lambda: len(life.site.fleet.records) == DEVICES)
             return await _take_turns(life, turns)
 
 
 async def _take_turns(life: Life, turns: int) -> Outcome:
     figures: dict[str, Any] = {}
     wrong: list[str] = []
-    offline: set[str] = set()
-    life.hass.bus.async_listen("state_changed", lambda event: _note_offline(event, offline))
+    history = History(life.hass, "_connectivity")
     acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
         (life.reload, 0),
         (life.disable, 0),
@@ -213,8 +195,7 @@ async def _take_turns(life: Life, turns: int) -> Outcome:
     ours, echoes = life.subscriptions()
     figures["subscriptions, to messages and echoes, of which the site at work has 2 and 1"] = f"{ours} and {echoes}"
     figures |= {name: count for name, count in before.items() if isinstance(count, int)}
-    if offline:
-        wrong.append(f"off: {offline}")
+    wrong += [f"{change.entity_id} was off" for change in history.changes if change.state == "off"]
     return Outcome(figures, wrong)
 
 
@@ -232,13 +213,7 @@ async def _settled(life: Life) -> dict[str, Any]:
 
 async def _difference(life: Life, before: dict[str, Any]) -> list[str]:
     """Tell what is more, or less, than before; after a while, since some things end by themselves."""
-    end = time.monotonic() + SETTLES_WITHIN
-    while (now := life.census()) != before and time.monotonic() < end:
-        await asyncio.sleep(0.25)
+    with suppress(TimeoutError):
+        await async_until(lambda: life.census() == before, within=SETTLES_WITHIN, poll=0.25)
+    now = life.census()
     return [f"{name}: {now[name]} instead of {before[name]}" for name in before if now[name] != before[name]]
-
-
-def _note_offline(event: Any, offline: set[str]) -> None:
-    state = event.data["new_state"]
-    if state and state.state == "off" and event.data["entity_id"].endswith("_connectivity"):
-        offline.add(event.data["entity_id"])

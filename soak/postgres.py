@@ -8,9 +8,8 @@ from pathlib import Path
 import pwd
 import shutil
 import subprocess
-import time
 
-from demo.process import LOOPBACK, Part, StartError, free_port, tail, wait_for_port
+from harness.process import LOOPBACK, Process, free_port
 
 from .outcome import MissingError
 
@@ -19,7 +18,7 @@ _PLACES = Path("/usr/lib/postgresql")  # where Debian has its versions, none of 
 _USER = "postgres"  # the server does not run as root
 
 
-class Postgres(Part):
+class Postgres(Process):
     """A server in a `with` block, whose owner needs no password: it is on loopback only, and for minutes."""
 
     def __init__(self, *databases: str) -> None:
@@ -30,7 +29,7 @@ class Postgres(Part):
             if found is None:
                 raise MissingError("PostgreSQL is not installed (Debian's postgresql)")
             programs = Path(found).parent
-        super().__init__("postgres")
+        super().__init__("PostgreSQL")
         self.port = free_port()
         self._programs = programs
         self._databases = databases
@@ -40,17 +39,11 @@ class Postgres(Part):
         if os.geteuid() == 0:
             owner = pwd.getpwnam(_USER)
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        data, log = self.folder / "data", self.folder / "log"
+        data = self.folder / "data"
         self._do("initdb", "-D", str(data), "-U", _USER, "--auth=trust")
         server = ("postgres", "-D", str(data), "-p", str(self.port), "-h", LOOPBACK, "-k", str(self.folder))
-        child = self._run(self._as_owner(*server), log=log)
-        wait_for_port(self.port, child, name="PostgreSQL", log=log, within=STARTS_WITHIN)
-        end = time.monotonic() + STARTS_WITHIN
-        ready = self._as_owner("pg_isready", *self._server)
-        while subprocess.run(ready, capture_output=True, check=False).returncode:
-            if time.monotonic() > end:
-                raise StartError(f"PostgreSQL is not ready. The end of its log:\n{tail(log)}")
-            time.sleep(0.1)
+        self._run(self._as_owner(*server))
+        self._wait_until(self._is_ready, within=STARTS_WITHIN)
         for database in self._databases:
             self._do("createdb", *self._server, "-U", _USER, database)
 
@@ -61,6 +54,10 @@ class Postgres(Part):
     def ask(self, database: str, query: str) -> str:
         """Return the answer to a query, as text."""
         return self._do("psql", *self._server, "-U", _USER, "-At", "-c", query, database).strip()
+
+    def _is_ready(self) -> bool:
+        asked = subprocess.run(self._as_owner("pg_isready", *self._server), capture_output=True, check=False)
+        return asked.returncode == 0
 
     @property
     def _server(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Contestants: this integration and the alternatives, each with one file."""
+"""Contestants: this integration and the alternatives."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Final
 from .base import Contestant
 from .core import CoreData, CoreExpireAfter, CoreOffDelay
 from .floor import FloorA, FloorB
+from .naive import Poll, TimerADevice
 from .ours import Ours, OursWithData
-from .poll import Poll
-from .timer import TimerADevice
 
 CONTESTANTS: Final[dict[str, type[Contestant]]] = {
     "floor_a": FloorA,

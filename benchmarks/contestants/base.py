@@ -5,7 +5,8 @@ from __future__ import annotations
 from paho.mqtt.client import MQTTMessage
 
 from benchmarks.home import Home
-from benchmarks.traffic import Device, heartbeats
+from benchmarks.traffic import heartbeats
+from simulator.devices import Device
 
 OFFLINE_AFTER = 30  # seconds, for all of them
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from paho.mqtt.client import MQTTMessage
 
-from benchmarks.traffic import LEAVES, Device, message
+from benchmarks.traffic import LEAVES, message
+from simulator.devices import Device
 
 from .base import OFFLINE_AFTER, Contestant
 
@@ -38,7 +39,7 @@ class CoreExpireAfter(Contestant):
         return {
             "name": "Connectivity",
             "unique_id": f"{device.serial}_connectivity",
-            "state_topic": device.heartbeat_topic,
+            "state_topic": device.topic("heartbeat"),
             "value_template": "ON",
             "device_class": "connectivity",
             self.deadline: OFFLINE_AFTER,
@@ -73,7 +74,7 @@ class CoreData(Contestant):
         config: dict[str, Any] = {
             "name": f"leaf {leaf}",
             "unique_id": f"{device.serial}_leaf_{leaf}",
-            "state_topic": device.input_topic,
+            "state_topic": device.topic("input"),
             "value_template": f"{{{{ value_json.leaf_{leaf} }}}}",
             "device": _page(device),
         }
@@ -84,4 +85,4 @@ class CoreData(Contestant):
 
 
 def _page(device: Device) -> dict[str, Any]:
-    return {"identifiers": [device.serial], "name": device.place, "serial_number": device.serial}
+    return {"identifiers": [device.serial], "name": device.address, "serial_number": device.serial}

@@ -1,21 +1,33 @@
-"""Naive: what the two designs without a fleet share: a dict of entities by serial, filled by the first heartbeats."""
+"""Naive: two designs without a fleet, whose entities are made by first heartbeats: a timer a device, and a database."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from datetime import datetime, timedelta
+from functools import partial
 import logging
+from pathlib import Path
+import sqlite3
+from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass, BinarySensorEntity
 from homeassistant.components.mqtt.models import ReceiveMessage
-from homeassistant.core import callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.helpers.entity_component import EntityComponent
+from homeassistant.helpers.event import async_call_later, async_track_time_interval
 from homeassistant.util.json import json_loads_object
 
 from benchmarks.home import Home
-from benchmarks.traffic import SITE, Device
+from benchmarks.traffic import SITE
+from simulator.devices import Device
 
-from .base import Contestant
+from .base import OFFLINE_AFTER, Contestant
+
+_SWEEPS_EVERY: Final = timedelta(seconds=15)
+_UPSERT: Final = (
+    "INSERT INTO devices VALUES (?, ?) ON CONFLICT (serial) DO UPDATE SET last_heartbeat = excluded.last_heartbeat"
+)
 
 
 class NaiveSensor(BinarySensorEntity):
@@ -72,3 +84,57 @@ class Naive(Contestant):
         else:
             sensor.async_set(True)
         self.heard(sensor)
+
+
+class TimerADevice(Naive):
+    """A timer a device: each heartbeat cancels its device's `async_call_later` and starts another."""
+
+    def __init__(self, home: Home, fleet: list[Device]) -> None:
+        """Have no timer."""
+        super().__init__(home, fleet)
+        self._timers: dict[str, CALLBACK_TYPE] = {}
+
+    @callback
+    def heard(self, sensor: NaiveSensor) -> None:
+        """Start the device's timer anew."""
+        if cancel := self._timers.get(sensor.serial):
+            cancel()
+        self._timers[sensor.serial] = async_call_later(self.hass, OFFLINE_AFTER, partial(self._silent, sensor))
+
+    @callback
+    def _silent(self, sensor: NaiveSensor, _now: datetime) -> None:
+        del self._timers[sensor.serial]
+        sensor.async_set(False)
+
+
+class Poll(Naive):
+    """A row for each device, written by each heartbeat, and a sweep for those too old.
+
+    SQLite as fast as it is safe: a write-ahead log, without waiting for the disk at each heartbeat.
+    """
+
+    def __init__(self, home: Home, fleet: list[Device]) -> None:
+        """Make the table."""
+        super().__init__(home, fleet)
+        file = Path(self.hass.config.path("devices.db"))
+        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute("CREATE TABLE devices (serial TEXT PRIMARY KEY, last_heartbeat REAL) WITHOUT ROWID")
+        self._database.execute("CREATE INDEX by_age ON devices (last_heartbeat)")
+
+    async def start(self) -> None:
+        """Subscribe, and look every 15 s."""
+        await super().start()
+        async_track_time_interval(self.hass, self._sweep, _SWEEPS_EVERY)
+
+    @callback
+    def heard(self, sensor: NaiveSensor) -> None:
+        """Write the device's row."""
+        self._database.execute(_UPSERT, (sensor.serial, self.hass.loop.time()))
+
+    @callback
+    def _sweep(self, _now: datetime) -> None:
+        oldest = self.hass.loop.time() - OFFLINE_AFTER
+        for (serial,) in self._database.execute("SELECT serial FROM devices WHERE last_heartbeat < ?", (oldest,)):
+            self.sensors[serial].async_set(False)

@@ -6,9 +6,11 @@ from homeassistant.config_entries import ConfigEntry
 from paho.mqtt.client import MQTTMessage
 
 from benchmarks.home import Home
-from benchmarks.traffic import LEAVES, SITE, Device, inputs
+from benchmarks.traffic import LEAVES, SITE, inputs
 from custom_components.site_devices.const import CONF_SITE_CODE, DOMAIN
 from custom_components.site_devices.site.options import SiteOptions
+from harness.core import add_entry
+from simulator.devices import Device
 
 from .base import Contestant
 
@@ -25,9 +27,8 @@ class Ours(Contestant):
 
     async def start(self) -> None:
         """Set the entry up; its only option that is not the default is the place for so many devices."""
-        self.entry = await self.home.add_entry(
-            DOMAIN, {CONF_SITE_CODE: SITE}, {"max_devices": max(len(self.fleet), SiteOptions().max_devices)}
-        )
+        options = {"max_devices": max(len(self.fleet), SiteOptions().max_devices)}
+        self.entry = await add_entry(self.hass, DOMAIN, {CONF_SITE_CODE: SITE}, title=SITE, options=options)
 
     @property
     def known(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figures import FIGURES, Figure
+from benchmarks.figures import FIGURES, Figure, Spread, paired, spread
 
 
 def figure(title: str) -> Figure:
@@ -43,3 +43,17 @@ def test_seconds_become_milliseconds():
 def test_the_target_itself_is_reached(title, good, bad):
     assert figure(title).reached(good)
     assert not figure(title).reached(bad)
+
+
+def test_a_spread_is_the_smallest_the_median_and_the_largest():
+    assert spread([5.0, 1.0, 2.0, 9.0, 3.0]) == Spread(1.0, 3.0, 9.0)
+
+
+def test_a_ratio_is_that_of_one_repetition_not_that_of_two_medians():
+    # both became slower in the second repetition, as a busy machine makes them
+    assert paired([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]) == [2.0, 2.0, 3.0]
+
+
+def test_who_was_measured_less_often_is_not_compared():
+    with pytest.raises(ValueError):
+        paired([1.0, 2.0], [1.0])

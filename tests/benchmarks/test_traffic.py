@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from benchmarks.publisher import packet
-from benchmarks.traffic import LEAVES, devices, heartbeats, inputs, message
+from benchmarks.traffic import LEAVES, devices, heartbeats, inputs
 from custom_components.site_devices.core.protocol import Channel, Heartbeat, Report, parse
 from custom_components.site_devices.core.readings import leaves
 
@@ -16,9 +13,9 @@ def test_every_device_has_its_own_heartbeat_in_an_order_of_its_own():
     keys = [beat.key for beat in beats]
     assert len(set(keys)) == 100
     assert sum(key.startswith("gateway/") for key in keys) == 10
-    numbers = [device.number for device in devices(100)]
-    assert numbers != sorted(numbers)
-    assert numbers == [device.number for device in devices(100)]
+    serials = [device.serial for device in devices(100)]
+    assert serials != sorted(serials)
+    assert serials == [device.serial for device in devices(100)]
 
 
 def test_of_ten_values_one_is_another_in_each_turn():
@@ -34,11 +31,3 @@ def test_of_ten_values_one_is_another_in_each_turn():
         if before:
             assert sum(now[key] != before[key] for key in now) == 1
         before = now
-
-
-def test_a_packet_has_its_length_in_one_byte_or_two():
-    assert packet(message("a/b", {})) == b"\x30\x07\x00\x03a/b{}"
-    long = packet(message("a/b", {"x": "y" * 200}))
-    assert long[:3] == b"\x30\xd6\x01"  # 214 bytes, seven bits at a time
-    assert len(long) == 3 + 214
-    assert json.loads(long[8:])["x"] == "y" * 200

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_socket
 
-from demo.broker import SYSTEM_PATHS
-from demo.home_assistant import ROOT
+from tests.harness import needs_home_assistant, needs_mosquitto
 
 from .home import Home, running_home
 
 if TYPE_CHECKING:  # the oldest end has no playwright
     from playwright.sync_api import Browser
 
-    from .user import User
+    from .user import OpenWindow, User
 
 SECONDS = 300  # for a test, and whatever has to start for it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each of our tests its time."""
+    """Give each of our tests its time, and skip it where it can't run."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(SECONDS))
+            for mark in (pytest.mark.timeout(SECONDS), needs_home_assistant, needs_mosquitto):
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="package")
 def browser() -> Generator[Browser]:
     """Run Chromium."""
-    pytest.importorskip("playwright", reason="the pages are tested on the newest end only")
     from .user import running_browser  # noqa: PLC0415  # it needs playwright
 
     pytest_socket.enable_socket()
@@ -44,10 +43,6 @@ def browser() -> Generator[Browser]:
 @pytest.fixture(scope="package")
 def home(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[Home]:
     """Run a Home Assistant with several sites."""
-    if not (ROOT / ".venv/demo/ready").exists():
-        pytest.skip("needs a Home Assistant with its pages: scripts/setup demo")
-    if not any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS)):
-        pytest.skip("needs Mosquitto: scripts/setup broker")
     with running_home(tmp_path_factory.mktemp("home")) as home:
         yield home
         assert not home.complaints()
@@ -62,11 +57,17 @@ def italian_home(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Genera
 
 
 @pytest.fixture
-def user(browser: Browser, home: Home) -> Generator[User]:
-    """Sit somebody down at the browser, to whom nothing may look wrong."""
+def open_window(browser: Browser) -> OpenWindow:
+    """Give a way to sit somebody down at the browser."""
     from .user import window  # noqa: PLC0415  # it needs playwright
 
-    with window(browser, home) as user:
+    return partial(window, browser)
+
+
+@pytest.fixture
+def user(open_window: OpenWindow, home: Home) -> Generator[User]:
+    """Sit somebody down to whom nothing may look wrong."""
+    with open_window(home) as user:
         yield user
         user.look()
         assert not user.problems

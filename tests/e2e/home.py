@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 import json
 from pathlib import Path
 import re
 import shutil
-import time
 from typing import Any
 
-from demo.home_assistant import ROOT
-from demo.seed import site_entry
-from demo.stack import SITE, Stack, running_stack
+from harness.process import ROOT
+from harness.seed import site_entry
+from harness.stack import SITE, Stack, running_stack
+from harness.waiting import until
 from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 
@@ -69,10 +68,11 @@ class Home:
         self.fleet = stack.fleet
         self.home_assistant = stack.home_assistant
         self.publish = stack.connection.publish
+        self.ask = stack.home_assistant.ask
 
     def device_id(self, name: str, site: str = SITE) -> str:
         """Return the id of a device by its name, as soon as there is one."""
-        return wait_for(lambda: self.device_ids(site).get(name))
+        return until(lambda: self.device_ids(site).get(name), within=PATIENCE)
 
     def device_ids(self, site: str) -> dict[str, str]:
         """Return the devices of a site by name, the site itself among them."""
@@ -112,12 +112,6 @@ class Home:
         ours = r" (WARNING|ERROR|CRITICAL) .*\[custom_components\.site_devices"
         return [line for line in lines if re.search(ours, line) and ".corrupt." not in line]
 
-    def ask(self, command: str, **fields: Any) -> Any:
-        """Ask Home Assistant's websocket interface."""
-        # In a thread of its own: in this one the browser's event loop runs.
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(self.home_assistant.ask, command, **fields).result()
-
 
 @contextmanager
 def running_home(folder: Path, language: str = "en") -> Iterator[Home]:
@@ -141,15 +135,6 @@ def running_home(folder: Path, language: str = "en") -> Iterator[Home]:
             home.send(DEVICES[TALKATIVE], "input", **{f"meter {number}": number for number in range(120)})
             home.lose_store(DEVICES[FORGOTTEN].site)
             yield home
-
-
-def wait_for[T](find: Callable[[], T | None], *, within: float = PATIENCE) -> T:
-    """Return what is found, once it is."""
-    end = time.monotonic() + within
-    while not (found := find()):
-        assert time.monotonic() < end, "it has not come about"
-        time.sleep(0.2)
-    return found
 
 
 def _impatient_components(folder: Path) -> Path:

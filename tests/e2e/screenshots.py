@@ -12,9 +12,8 @@ import sys
 from PIL import Image
 from playwright.sync_api import Browser
 
-from demo.home_assistant import ROOT
-from demo.process import exit_on_signals
-from demo.stack import SITE, running_stack
+from harness.process import ROOT, exit_on_signals
+from harness.stack import SITE, running_stack
 from simulator.devices import Device, make_devices
 from simulator.fleet import Fleet
 

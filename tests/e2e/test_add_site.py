@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from demo.stack import SITE
+from harness.stack import SITE
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 def test_a_site_that_is_heard_can_be_chosen(user: User, home: Home) -> None:

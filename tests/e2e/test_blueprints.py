@@ -6,16 +6,14 @@ from collections.abc import Generator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
-from demo.home_assistant import ROOT
+from harness.process import ROOT
 
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 class Quiet(SimpleHTTPRequestHandler):

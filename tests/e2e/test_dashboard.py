@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from harness.stack import SITE
 
-from demo.stack import SITE
-
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 def test_who_falls_silent_is_listed_until_it_is_back(user: User, home: Home) -> None:

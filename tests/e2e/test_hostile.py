@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Generator
 import re
 import shutil
-from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.home_assistant import ROOT
+from harness.process import ROOT
+from harness.waiting import until
 from simulator.devices import Device
 from simulator.fleet import Fleet
 
-from .home import HOSTILE, wait_for
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-    from .home import Home
-    from .user import User
+from .home import HOSTILE, Home
+from .user import TEXTS, OpenWindow, User
 
 ELSEWHERE = "http://elsewhere.test/"
 IMAGE = f"<img src={ELSEWHERE}1.png onerror=owned=1>"
@@ -70,26 +65,22 @@ def hostile(home: Home) -> Generator[None]:
         fleet.silence(OLD.serial)
         fleet.bring_back(NEW.serial)
         home.device_id(OLD_NAME, HOSTILE)
-        wait_for(lambda: len(home.device_ids(HOSTILE)) == 1 + 4)
+        until(lambda: len(home.device_ids(HOSTILE)) == 1 + 4)
         fleet.bring_back(ONE_TOO_MANY.serial)
         yield
     home.enable(HOSTILE, False)
 
 
 @pytest.fixture
-def reader(browser: Browser, home: Home) -> Generator[User]:
+def reader(open_window: OpenWindow, home: Home) -> Generator[User]:
     """Sit somebody down who does not mind that long names are cut."""
-    from .user import window  # noqa: PLC0415  # it needs playwright
-
-    with window(browser, home) as user:
+    with open_window(home) as user:
         yield user
         assert not user.problems
 
 
 def all_is_text(reader: User, *texts: str | re.Pattern[str]) -> None:
     """Wait until all these are there as they were sent, and see that nothing came of them."""
-    from .user import TEXTS  # noqa: PLC0415  # it needs playwright
-
     for text in texts:
         reader.sees(text)
     assert reader.page.evaluate("window.owned") is None
@@ -155,7 +146,7 @@ def automate(home: Home, blueprint: str, inputs: dict[str, str]) -> None:
     home.home_assistant.post(
         f"/api/config/automation/config/hostile_{blueprint}", {"alias": f"hostile {blueprint}", "use_blueprint": use}
     )
-    wait_for(lambda: f"automation.hostile_{blueprint}" in home.home_assistant.states())
+    until(lambda: f"automation.hostile_{blueprint}" in home.home_assistant.states())
     home.home_assistant.post("/api/services/automation/trigger", {"entity_id": f"automation.hostile_{blueprint}"})
 
 

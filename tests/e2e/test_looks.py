@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.stack import SITE
+from harness.stack import SITE
 
+from .home import Home
 from .texts import translations
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-    from .home import Home
-    from .user import User
+from .user import OpenWindow, User
 
 REPAIRS = {
     "conflict": {"site_plain": "twins"},
@@ -29,12 +24,10 @@ REPAIRS = {
 
 
 @pytest.fixture(params=["en", "it"])
-def reader(request: pytest.FixtureRequest, browser: Browser) -> Generator[User]:
+def reader(request: pytest.FixtureRequest, open_window: OpenWindow) -> Generator[User]:
     """Sit somebody down who reads one language, at a Home Assistant that speaks it."""
-    from .user import window  # noqa: PLC0415  # it needs playwright
-
     home = request.getfixturevalue("home" if request.param == "en" else "italian_home")
-    with window(browser, home, language=request.param) as user:
+    with open_window(home, language=request.param) as user:
         yield user
 
 

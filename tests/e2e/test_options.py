@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .user import User
+from .user import User
 
 
 def test_a_shorter_deadline_shows_who_is_silent(user: User) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from demo.stack import SITE
+from harness.stack import SITE
 
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 def test_the_integration_page_lists_the_site_and_its_devices(user: User) -> None:

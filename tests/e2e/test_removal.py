@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from harness.waiting import until
 
-from .home import wait_for
-
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 def test_a_device_that_is_gone_can_be_deleted(user: User, home: Home) -> None:
     user.open_device("monstro/1", "scrapyard")
     user.reads("Connectivity", "Disconnected")
     user.delete_device()
-    wait_for(lambda: home.device_ids("scrapyard").keys() == {"scrapyard", "monstro/2"})
+    until(lambda: home.device_ids("scrapyard").keys() == {"scrapyard", "monstro/2"})
 
 
 def test_a_device_that_is_online_can_not_and_the_page_says_why(user: User, home: Home) -> None:

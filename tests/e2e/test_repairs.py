@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from .home import wait_for
+from harness.waiting import until
 
-if TYPE_CHECKING:
-    from .home import Home
-    from .user import User
+from .home import Home
+from .user import User
 
 
 def test_more_devices_can_be_let_in(user: User, home: Home) -> None:
@@ -24,7 +22,7 @@ def test_more_devices_can_be_let_in(user: User, home: Home) -> None:
     user.press("Submit")
     user.sees("The issue is repaired!")
     user.press("Finish")
-    wait_for(lambda: len(home.device_ids("crowd")) == 1 + 3)
+    until(lambda: len(home.device_ids("crowd")) == 1 + 3)
     user.sees_no("crowd has more devices than")
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from demo.home_assistant import ROOT
+from harness.process import ROOT
 
 TRANSLATIONS = ROOT / "custom_components/site_devices/translations"
 _KEY = re.compile(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 import json
 from pathlib import Path
 import re
 import shutil
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect, sync_playwright
 import pytest
 
-from demo import seed
-from demo.stack import SITE
+pytest.importorskip("playwright", reason="the pages are tested on the newest end only")
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect, sync_playwright
+
+from harness import seed
+from harness.stack import SITE
 
 from .home import PATIENCE, Home
 from .texts import foreign, raw_keys
@@ -29,6 +32,8 @@ TEXTS = (Path(__file__).parent / "texts.js").read_text(encoding="utf-8")
 _OTHERS_PICTURE = re.compile(
     r"/api/brands/integration/(?!site_devices/)|//brands\.home-assistant\.io/(?!.*/site_devices/)"
 )
+
+type OpenWindow = Callable[..., AbstractContextManager[User]]
 
 expect.set_options(timeout=PATIENCE * 1000)
 

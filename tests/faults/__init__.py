@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
-import importlib.util
-import shutil
-import sys
 import threading
 import time
 from typing import Any, NamedTuple, Self
@@ -18,23 +15,16 @@ import aiohttp
 import pytest
 import pytest_socket
 
-from demo.broker import SYSTEM_PATHS
-from demo.home_assistant import ROOT, HomeAssistant
-from demo.stack import Stack, running_stack
-from demo.websocket import connect
+from harness.home_assistant import HomeAssistant
+from harness.stack import Stack, running_stack
+from harness.waiting import PATIENCE, interrupted, until
+from harness.websocket import connect
 from simulator.devices import Device, make_devices
-from soak.waiting import PATIENCE, interrupted, until
 from tests import SITE
+from tests.harness import needs_home_assistant, needs_mosquitto, newest_only
 
-has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
-has_demo = (ROOT / ".venv/demo/ready").exists() and bool(importlib.util.find_spec("bcrypt"))
-
-needs_processes = [
-    pytest.mark.skipif(sys.version_info < (3, 14), reason="runs with the newest Home Assistant's tests only"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.skipif(not has_demo, reason="needs the Home Assistant of the demo"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+needs_broker = [pytest.mark.usefixtures("socket_enabled"), needs_mosquitto]
+needs_processes = [*needs_broker, newest_only, needs_home_assistant]
 
 
 class Change(NamedTuple):
@@ -136,23 +126,11 @@ def side_by_side(scenarios: Mapping[str, Scenario]) -> dict[str, Future[Figures]
     return outcomes
 
 
-def connectivity(stack: Stack) -> dict[str, str]:
-    """Return the connectivity entities by serial number."""
-    return {serial: id_ for (_, serial), id_ in stack.home_assistant.entity_ids(SITE, "connectivity").items()}
-
-
 def wait_until_all(stack: Stack, *, within: float = PATIENCE) -> dict[str, str]:
     """Wait until the whole fleet is there and on; return its connectivity entities by serial number."""
-    found: dict[str, str] = {}
 
-    def reached() -> bool:
-        nonlocal found
-        if len(found) < len(stack.fleet.devices):
-            found = connectivity(stack)
-        states = stack.home_assistant.states()
-        return found.keys() >= stack.fleet.devices.keys() and all(
-            states[id_]["state"] == "on" for id_ in found.values() if id_ in states
-        )
+    def all_on() -> dict[str, str]:
+        on = {serial: id_ for (_, serial), id_ in stack.home_assistant.online(SITE).items()}
+        return on if on.keys() >= stack.fleet.devices.keys() else {}
 
-    until(reached, within=within)
-    return found
+    return until(all_on, within=within, poll=1)

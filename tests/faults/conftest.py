@@ -7,6 +7,8 @@ from concurrent.futures import Future
 
 import pytest
 
+from soak.outcome import Outcome
+
 from . import Figures, side_by_side
 
 
@@ -22,12 +24,25 @@ def outcomes(request: pytest.FixtureRequest) -> dict[str, Future[Figures]]:
 def outcome(
     request: pytest.FixtureRequest, outcomes: dict[str, Future[Figures]], record_property: Callable[[str, object], None]
 ) -> Figures:
-    """Return what came of one of them; its figures are printed."""
+    """Return what came of one of them, its figures printed; Home Assistant has had nothing to complain of."""
     figures = outcomes[request.param].result()
     for what, figure in figures.items():
         if isinstance(figure, int | float | str | tuple):
             record_property(what, figure)
+    assert not figures.get("complaints")
     return figures
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[Outcome], None]:
+    """Print the figures of a part of the soak, and see that nothing is wrong with them."""
+
+    def judge(outcome: Outcome) -> None:
+        for what, figure in outcome.figures.items():
+            record_property(what, figure)
+        assert not outcome.wrong
+
+    return judge
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,20 +11,18 @@ from typing import Any
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
-from demo.broker import Broker
-from soak.core import add_site, running_core
+from harness.broker import Broker
+from harness.core import add_site, running_core
+from harness.waiting import async_until
+from simulator.connection import Connection
 from soak.hostile import TEXTS, Hostile
 
-from . import has_mosquitto
+from . import needs_broker
 
 SITE_A, SITE_B = "sito_a", "sito_b"
-PATIENCE = 30.0  # seconds
 ACL = f"""
 user ha
 topic readwrite #
@@ -35,32 +33,17 @@ topic write {SITE_B}/#
 """
 USERS = {"ha": "secret", SITE_A: "secret", SITE_B: "secret"}
 
-pytestmark = [
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-    pytest.mark.usefixtures("socket_enabled"),
-]
+pytestmark = needs_broker
 
 
-class Publisher:
+class Publisher(Connection):
     """A client at one site."""
 
-    def __init__(self, port: int, user: str) -> None:
-        self._user = user
-        self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.username_pw_set(user, USERS[user])
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
+    def __init__(self, broker: Broker, user: str) -> None:
+        super().__init__(broker.host, broker.port, username=user, password=USERS[user])
 
     def send(self, topic: str, payload: Any, *, retain: bool = False) -> None:
-        if not isinstance(payload, bytes):
-            payload = json.dumps(payload)
-        self._client.publish(topic, payload, retain=retain)
-
-    def close(self) -> None:
-        last = self._client.publish(f"{self._user}/the/end", qos=1)  # answered when all before it was read
-        last.wait_for_publish(PATIENCE)
-        self._client.disconnect()
-        self._client.loop_stop()
+        self.publish(topic, json.dumps(payload), retain=retain)
 
 
 @pytest.fixture
@@ -72,17 +55,11 @@ def broker() -> Generator[Broker]:
 
 @pytest.fixture
 async def hass_on_broker(broker: Broker) -> AsyncGenerator[HomeAssistant]:
-    async with running_core(broker.port, login=("ha", "secret")) as hass:
+    async with running_core(broker.port, username="ha", password="secret") as hass:
         yield hass
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.05)
-
-
-def snapshot(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, Any]:
+def snapshot(hass: HomeAssistant, entry: ConfigEntry) -> dict[str, Any]:
     """Return all that is known of a site, and all that Home Assistant shows of it."""
     site = entry.runtime_data
     devices = {
@@ -96,7 +73,7 @@ def snapshot(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, Any]:
         "records": repr(records),
         "devices": devices,
         "states": {id_: state and state.as_dict() for id_, state in states.items()},
-        "messages": site.messages,
+        "messages": site.watch.messages,
         "ignored": dict(site.log.ignored),
     }
 
@@ -106,9 +83,7 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
 ) -> None:
     hass = hass_on_broker
     site_a, site_b = [await add_site(hass, code, {"offline_after": 3600}) for code in (SITE_A, SITE_B)]
-    victim = Publisher(broker.port, SITE_B)
-    attacker = Publisher(broker.port, SITE_A)
-    try:
+    with Publisher(broker, SITE_B) as victim, Publisher(broker, SITE_A) as attacker:
         places = {"datalogger/monstro/1": "TEST123", "gateway/1": "GW-1"}
         for place, serial in places.items():
 
@@ -117,12 +92,13 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
                 victim.send(f"{SITE_B}/{place}/heartbeat", {"serial_number": serial, "rssi": -60})
                 return any(key.endswith(serial) for key in site_b.runtime_data.fleet.records)
 
-            await until(heard)
+            await async_until(heard)
             victim.send(f"{SITE_B}/{place}/input", {"serial_number": serial, "power": {"value": 1, "unit": "W"}})
-        await until(lambda: sum(len(record.data) for record in site_b.runtime_data.fleet.records.values()) == 4)
+        await async_until(lambda: sum(len(record.data) for record in site_b.runtime_data.fleet.records.values()) == 4)
         # what the site tells later, of its own
-        await until(lambda: (known := hass.states.get(f"sensor.{SITE_B}_devices_known")) and known.state == "2")
-        await site_b.runtime_data.digest.async_flush()
+        await async_until(lambda: (known := hass.states.get(f"sensor.{SITE_B}_devices_known")) and known.state == "2")
+        for kind in list(site_b.runtime_data.digest._windows):
+            site_b.runtime_data.digest._send(kind)
         await hass.async_block_till_done()
         before = snapshot(hass, site_b)
 
@@ -147,11 +123,11 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
             )
         for site in (SITE_A, SITE_B):
             for message in islice(Hostile(site, seed=3, honest=serials), 1_000):
-                attacker.send(message.topic, message.payload, retain=message.retain)
+                attacker.publish(message.topic, message.payload, retain=message.retain)
         attacker.send(f"{SITE_A}/gateway/1/heartbeat", {"serial_number": "GW-1", "name": "the last of them"})
-        attacker.close()
+        attacker.flush()
         known = site_a.runtime_data.fleet.records
-        await until(lambda: "gateway/GW-1" in known and known["gateway/GW-1"].info.name == "the last of them")
+        await async_until(lambda: "gateway/GW-1" in known and known["gateway/GW-1"].info.name == "the last of them")
         await hass.async_block_till_done()
         assert known.keys() >= {"datalogger/TEST123", "gateway/GW-1"}  # his own, at his own site
         assert snapshot(hass, site_b) == before
@@ -162,25 +138,22 @@ async def test_a_publisher_of_one_site_changes_nothing_of_another(
         await hass.async_block_till_done()
         assert site_b.runtime_data.watch.messages == 0
         assert set(site_b.runtime_data.fleet.records) == {"datalogger/TEST123", "gateway/GW-1"}
-    finally:
-        victim.close()
 
 
 async def test_two_home_assistants_on_one_broker_do_not_disturb_each_other(
     broker: Broker, hass_on_broker: HomeAssistant
 ) -> None:
     first = await add_site(hass_on_broker, SITE_A, {"offline_after": 5})
-    device = Publisher(broker.port, SITE_A)
-    try:
-        async with running_core(broker.port, login=("ha", "secret")) as other:
+    with Publisher(broker, SITE_A) as device:
+        async with running_core(broker.port, username="ha", password="secret") as other:
             second = await add_site(other, SITE_A, {"offline_after": 5})
 
-            def online(entry: MockConfigEntry) -> bool:
+            def online(entry: ConfigEntry) -> bool:
                 device.send(f"{SITE_A}/gateway/1/heartbeat", {"serial_number": "GW-1"})
                 return "gateway/GW-1" in entry.runtime_data.fleet.records
 
-            await until(lambda: online(first))
-            await until(lambda: online(second))
+            await async_until(lambda: online(first))
+            await async_until(lambda: online(second))
             flips = []
             hass_on_broker.bus.async_listen("state_changed", lambda event: flips.append(event.data["entity_id"]))
             site = first.runtime_data
@@ -191,15 +164,13 @@ async def test_two_home_assistants_on_one_broker_do_not_disturb_each_other(
                 device.send(f"{SITE_A}/gateway/1/heartbeat", {"serial_number": "GW-1"})
             dr.async_get(other).async_remove_device(deleted.id)
             assert await other.config_entries.async_remove(second.entry_id)
-            messages = site.messages
-            await until(lambda: online(first) and site.messages > messages + 2)
+            messages = site.watch.messages
+            await async_until(lambda: online(first) and site.watch.messages > messages + 2)
         # the other one is gone altogether
-        messages = site.messages
-        await until(lambda: online(first) and site.messages > messages + 2)
+        messages = site.watch.messages
+        await async_until(lambda: online(first) and site.watch.messages > messages + 2)
         assert site.fleet.records["gateway/GW-1"].online
         assert not [entity_id for entity_id in flips if entity_id.endswith("_connectivity")]
-    finally:
-        device.close()
 
 
 # each pair must not meet: (site, topic below it, serial)
@@ -231,8 +202,7 @@ async def test_sites_and_serials_that_look_alike_never_meet(broker: Broker, hass
     hass = hass_on_broker
     codes = list(dict.fromkeys(site for site, _, _ in ALIKE))
     entries = {code: await add_site(hass, code, {"offline_after": 3600}) for code in codes}
-    everybody = Publisher(broker.port, "ha")
-    try:
+    with Publisher(broker, "ha") as everybody:
 
         def all_known() -> bool:
             for site, place, serial in ALIKE:
@@ -243,7 +213,7 @@ async def test_sites_and_serials_that_look_alike_never_meet(broker: Broker, hass
             known = all(len(entry.runtime_data.fleet.records) >= _count(code) for code, entry in entries.items())
             return known and len(_leaves(hass, entries.values())) >= 3 * len(ALIKE)
 
-        await until(all_known)
+        await async_until(all_known)
         await hass.async_block_till_done()
         for code, entry in entries.items():
             assert len(entry.runtime_data.fleet.records) == _count(code)
@@ -267,8 +237,6 @@ async def test_sites_and_serials_that_look_alike_never_meet(broker: Broker, hass
         states = [hass.states.get(entity.entity_id) for entity in connectivity]
         assert [state and state.state for state in states] == ["on"] * len(connectivity)
         assert len(_leaves(hass, entries.values())) == 3 * len(ALIKE)
-    finally:
-        everybody.close()
 
 
 def _leaves(hass: HomeAssistant, entries: Iterable[ConfigEntry]) -> list[er.RegistryEntry]:

@@ -11,15 +11,15 @@ import tempfile
 
 import pytest
 
+from harness.process import FOLDER
+from harness.waiting import seconds_until, until
 from simulator.devices import make_devices
 from soak.kills import kills, store, stored
-from soak.waiting import until
 from tests import SITE
 
 from . import (
     Figures,
     Scenario,
-    connectivity,
     diagnostics,
     needs_processes,
     running,
@@ -64,9 +64,9 @@ def file_spoilt() -> Figures:
             assert [line for line in log.splitlines() if " ERROR " in line and aside.name in line]
             issues = stack.home_assistant.ask("repairs/list_issues")["issues"]
             assert {"storage_corruption", "store_lost"} & {issue["translation_key"] for issue in issues}
-            resumed = until(lambda: len(stored(stack.home_assistant)) == len(entities), within=SAVED_WITHIN)
+            resumed = seconds_until(lambda: len(stored(stack.home_assistant)) == len(entities), within=SAVED_WITHIN)
             figures[f"{spoil.__name__}: s from all online to all written"] = round(resumed, 1)
-        assert len(connectivity(stack)) == len(entities)
+        assert len(stack.home_assistant.entity_ids(SITE, "connectivity")) == len(entities)
     return figures
 
 
@@ -93,7 +93,7 @@ def remount(disk: Path, option: str) -> None:
 
 def unwritable() -> Figures:
     """Move what Home Assistant stores to a small disk, fill that one, and make it read-only later."""
-    disk = Path(tempfile.mkdtemp(prefix="site_devices-full-"))
+    disk = Path(tempfile.mkdtemp(prefix=FOLDER))
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         disk.rmdir()
@@ -141,7 +141,7 @@ def unwritable() -> Figures:
                 what = (
                     f"{fault.__name__}: s from a device's last heartbeat to its being off on a disk that is well again"
                 )
-                figures[what] = round(until(written), 1)
+                figures[what] = round(seconds_until(written), 1)
                 stack.fleet.bring_back(other)
                 wait_until_all(stack)
     finally:

@@ -71,12 +71,6 @@ def test_values_stay_believable_all_year() -> None:
             assert data["power"]["value"] > 0
 
 
-def test_afternoons_are_warmer_than_nights() -> None:
-    night = datetime(2026, 6, 21, 3, 0, tzinfo=UTC).timestamp()
-    afternoon = input_data(MONSTRO, NOON + 7200, Random(1))["temperature"]["value"]
-    assert afternoon > input_data(MONSTRO, night, Random(1))["temperature"]["value"] + 5
-
-
 def test_energy_only_rises_and_is_the_sum_of_the_power() -> None:
     seconds = 86_400 + 450  # a day, and half of the short wave, which a day has a whole number of
     for device in (MONSTRO, PICCOLO):

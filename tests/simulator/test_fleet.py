@@ -1,12 +1,12 @@
 """The fleet publishes by turns, obeys faults at once, and keeps a true book."""
 
-from collections.abc import Callable
 import json
 import threading
 import time
 
 import pytest
 
+from harness.waiting import until
 from simulator.devices import make_devices
 from simulator.fleet import Fleet
 
@@ -39,17 +39,10 @@ def make(wire: Wire, *, interval: float = 0.1, data_every: int = 3) -> Fleet:
     return Fleet(DEVICES, wire, interval=interval, jitter=0.1, data_every=data_every)
 
 
-def wait_for(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_every_device_beats_and_the_book_agrees(wire: Wire) -> None:
     before = time.time()
     with make(wire) as fleet:
-        wait_for(lambda: wire.count(GATEWAY.topic("heartbeat")) >= 3)
+        until(lambda: wire.count(GATEWAY.topic("heartbeat")) >= 3)
     for device in DEVICES:
         assert wire.count(device.topic("heartbeat")) >= 2
         assert before <= fleet.book.last_heartbeat[device.serial].wall <= time.time()
@@ -60,7 +53,7 @@ def test_every_device_beats_and_the_book_agrees(wire: Wire) -> None:
 
 def test_data_comes_first_at_once_and_then_less_often(wire: Wire) -> None:
     with make(wire) as fleet:
-        wait_for(lambda: fleet.book.counts["heartbeat"] >= 40)
+        until(lambda: fleet.book.counts["heartbeat"] >= 40)
     for device in DEVICES:
         sent = [topic for topic, _ in wire.messages if topic.startswith(device.topic(""))]
         assert sent[:3] == [device.topic("heartbeat"), device.topic("input"), device.topic("output")]
@@ -70,23 +63,23 @@ def test_data_comes_first_at_once_and_then_less_often(wire: Wire) -> None:
 
 def test_data_can_be_off(wire: Wire) -> None:
     with make(wire, data_every=0) as fleet:
-        wait_for(lambda: fleet.book.counts["heartbeat"] >= 8)
+        until(lambda: fleet.book.counts["heartbeat"] >= 8)
     assert fleet.book.counts["input"] == 0
 
 
 def test_a_silenced_device_sends_nothing_and_the_others_go_on(wire: Wire) -> None:
     with make(wire) as fleet:
-        wait_for(lambda: wire.count(GATEWAY.topic("heartbeat")) >= 1)
+        until(lambda: wire.count(GATEWAY.topic("heartbeat")) >= 1)
         fleet.silence(FIRST.serial)
         silent_at, others = wire.count(FIRST.topic("heartbeat")), wire.count(SECOND.topic("heartbeat"))
         last = fleet.book.last_heartbeat[FIRST.serial]
-        wait_for(lambda: wire.count(SECOND.topic("heartbeat")) >= others + 3)
+        until(lambda: wire.count(SECOND.topic("heartbeat")) >= others + 3)
         assert wire.count(FIRST.topic("heartbeat")) == silent_at
         assert fleet.book.last_heartbeat[FIRST.serial] == last
         assert fleet.silent == {FIRST.serial}
         fleet.bring_back(FIRST.serial)
         assert wire.count(FIRST.topic("heartbeat")) == silent_at + 1
-        wait_for(lambda: wire.count(FIRST.topic("heartbeat")) >= silent_at + 3)
+        until(lambda: wire.count(FIRST.topic("heartbeat")) >= silent_at + 3)
 
 
 def test_bringing_back_what_is_not_silent_sends_nothing(wire: Wire) -> None:
@@ -96,7 +89,7 @@ def test_bringing_back_what_is_not_silent_sends_nothing(wire: Wire) -> None:
 
 def test_everything_falls_silent(wire: Wire) -> None:
     with make(wire) as fleet:
-        wait_for(lambda: len(fleet.book.last_heartbeat) == len(DEVICES))
+        until(lambda: len(fleet.book.last_heartbeat) == len(DEVICES))
         fleet.silence_all()
         silent_at = len(wire.messages)
         time.sleep(0.25)
@@ -147,7 +140,7 @@ def test_it_can_be_stopped_and_started_again(wire: Wire) -> None:
     for _ in range(2):
         wire.messages.clear()
         fleet.start()
-        wait_for(lambda: len(wire.messages) > 0)
+        until(lambda: len(wire.messages) > 0)
         fleet.stop()
         stopped_at = len(wire.messages)
         time.sleep(0.15)

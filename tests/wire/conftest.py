@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-import shutil
 
-from homeassistant.components.mqtt.config_flow import FlowHandler
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 import pytest_socket
 
-from demo.broker import SYSTEM_PATHS, Broker
+from harness.broker import Broker, find
+from harness.core import add_mqtt
 
 from . import Devices
 
 CLIENT_ID = "home-assistant"
 RECONNECT_SECONDS = 0.5  # Home Assistant's own are 10
 
-has_mosquitto = any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS))
-
 
 @pytest.fixture
-def broker() -> Generator[Broker]:
-    """Run Mosquitto."""
-    if not has_mosquitto:
+def broker(request: pytest.FixtureRequest) -> Generator[Broker]:
+    """Run Mosquitto, with the settings that a test gives."""
+    if find("mosquitto") is None:
         pytest.skip("needs Mosquitto")
     pytest_socket.enable_socket()
-    with Broker() as broker:
+    with Broker(**getattr(request, "param", {})) as broker:
         yield broker
 
 
@@ -53,27 +49,13 @@ async def mqtt_entry(
     broker: Broker,
     mqtt_port: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncGenerator[MockConfigEntry]:
+) -> AsyncGenerator[ConfigEntry]:
     """Connect Home Assistant to the broker."""
     monkeypatch.setattr("homeassistant.components.mqtt.client.RECONNECT_INTERVAL_SECONDS", RECONNECT_SECONDS)
     monkeypatch.setattr("homeassistant.components.mqtt.client.INITIAL_SUBSCRIBE_COOLDOWN", 0.1)
     login = {"username": "homeassistant", "password": broker.users["homeassistant"]} if broker.users else {}
-    entry = MockConfigEntry(
-        domain="mqtt",
-        version=FlowHandler.VERSION,
-        minor_version=FlowHandler.MINOR_VERSION,
-        data={
-            "broker": broker.host,
-            "port": mqtt_port,
-            "client_id": CLIENT_ID,
-            "protocol": "5",
-            "discovery": False,
-            **login,
-        },
-        options={"birth_message": {}},  # its task complains loudly when the broker goes away under it
-    )
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
+    entry = await add_mqtt(hass, mqtt_port, client_id=CLIENT_ID, **login)
+    assert entry.state is ConfigEntryState.LOADED
     yield entry
     if entry.state is ConfigEntryState.LOADED:
         await hass.config_entries.async_unload(entry.entry_id)

@@ -9,14 +9,15 @@ import time
 from homeassistant.core import HomeAssistant
 import pytest
 
+from harness.history import History
 from tests import connectivity, setup_site
 
-from . import Device, Devices, History, heard, site_of, until
+from . import Devices, heard, make_device, site_of, until
 
 pytestmark = pytest.mark.usefixtures("mqtt_entry")
 
-ALIVE = Device("datalogger/monstro/1", "ALIVE")
-SILENT = Device("gateway/1", "SILENT")
+ALIVE = make_device("datalogger/monstro/1", "ALIVE")
+SILENT = make_device("gateway/1", "SILENT")
 OFFLINE_AFTER = 5
 HOUR, DAY = 3600, 86_400
 
@@ -59,4 +60,4 @@ async def test_a_loop_that_is_held_up_for_twice_a_deadline_flips_nobody(hass: Ho
     history = History(hass)
     time.sleep(10)  # noqa: ASYNC251
     await asyncio.sleep(OFFLINE_AFTER + 1)
-    assert [state for _, entity_id, state in history.changes if entity_id.endswith("1_connectivity")] == []
+    assert [state for _, entity_id, state, _ in history.changes if entity_id.endswith("1_connectivity")] == []

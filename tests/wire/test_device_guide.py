@@ -7,17 +7,18 @@ from pathlib import Path
 import subprocess
 import sys
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.history import History
 from tests import connectivity, entity_state, setup_site
 from tests.checkout import ROOT
 from tests.test_docs import blocks
 
-from . import History, heard, until
+from . import heard, until
 
 ENTITY = "binary_sensor.monstro_1_connectivity"
 OFFLINE_AFTER = 5
@@ -46,7 +47,7 @@ def test_the_client_has_as_few_lines_as_is_said(client: str) -> None:
 
 
 async def test_the_client_is_a_device_until_it_is_switched_off(
-    hass: HomeAssistant, mqtt_entry: MockConfigEntry, device: subprocess.Popen[bytes]
+    hass: HomeAssistant, mqtt_entry: ConfigEntry, device: subprocess.Popen[bytes]
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
 
@@ -62,7 +63,7 @@ async def test_the_client_is_a_device_until_it_is_switched_off(
 
 
 async def test_the_client_comes_back_with_the_broker(
-    hass: HomeAssistant, mqtt_entry: MockConfigEntry, broker: Broker, device: subprocess.Popen[bytes]
+    hass: HomeAssistant, mqtt_entry: ConfigEntry, broker: Broker, device: subprocess.Popen[bytes]
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     await until(lambda: connectivity(hass) == "on")

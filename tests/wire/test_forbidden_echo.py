@@ -6,39 +6,33 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from demo.broker import Broker
-from demo.process import LOOPBACK
+from harness.broker import Broker
+from harness.cable import Cable
+from harness.history import History
 from tests import connectivity, setup_site
 
-from . import Connection, Device, Devices, History, site_of, until
+from . import Connection, Devices, make_device, site_of, until
 
 OFFLINE_AFTER = 5
-LIVE, DEAD = (Device(f"gateway/{number}", f"GW-{number}") for number in (1, 2))
+LIVE, DEAD = (make_device(f"gateway/{number}", f"GW-{number}") for number in (1, 2))
 ENTITY = "binary_sensor.gateway_2_connectivity"
 SLACK = 1.0  # seconds, for what was on its way and a busy machine
 
 
-class Bouncer:
+class Bouncer(Cable):
     """Stands between Home Assistant and the broker; while `strict` it ends a connection on which an echo is published."""
 
-    def __init__(self, target: int) -> None:
-        self.strict = False
-        self.bounced = 0
-        self._target = target
+    strict = False
+    bounced = 0
 
-    async def serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        far, forth = await asyncio.open_connection(LOOPBACK, self._target)
-        answers = asyncio.create_task(self._pass_on(far, back))
+    async def forth(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
-            while not self._is_forbidden(packet := await self._packet(near)):
-                forth.write(packet)
-        answers.cancel()
-        back.close()
-        forth.close()
+            while not self._is_forbidden(packet := await self._packet(source)):
+                sink.write(packet)
 
     def _is_forbidden(self, packet: bytes) -> bool:
         forbidden = self.strict and packet[0] >> 4 == 3 and b"homeassistant/site_devices/" in packet
@@ -53,29 +47,23 @@ class Bouncer:
             length |= (head[-1] & 127) << 7 * (len(head) - 2)
         return head + await reader.readexactly(length)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
+
+@pytest.fixture
+async def bouncer(broker: Broker) -> AsyncGenerator[Bouncer]:
+    async with Bouncer(broker.port) as bouncer:
+        yield bouncer
 
 
 @pytest.fixture
-def bouncer(broker: Broker) -> Bouncer:
-    return Bouncer(broker.port)
-
-
-@pytest.fixture
-async def mqtt_port(bouncer: Bouncer) -> AsyncGenerator[int]:
+def mqtt_port(bouncer: Bouncer) -> int:
     """Let Home Assistant connect through the bouncer."""
-    server = await asyncio.start_server(bouncer.serve, LOOPBACK, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-    await server.wait_closed()
+    return bouncer.port
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["beside a live device", "a silent site"])
 async def test_after_two_losses_nothing_is_published_until_the_entry_is_loaded_again(
     hass: HomeAssistant,
-    mqtt_entry: MockConfigEntry,
+    mqtt_entry: ConfigEntry,
     devices: Devices,
     bouncer: Bouncer,
     record_property: Callable[[str, object], None],

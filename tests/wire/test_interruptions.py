@@ -9,19 +9,19 @@ from functools import partial
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.history import History
+from simulator.connection import Connection as Client
 from tests import connectivity, setup_site
 
-from . import Connection, Device, Devices, History, site_of, until
+from . import Connection, Device, Devices, make_device, site_of, until
 from .conftest import CLIENT_ID
 
 OFFLINE_AFTER = 5
 TAKEN_EVERY = OFFLINE_AFTER / 2
-LIVE, DEAD, NEXT = (Device(f"gateway/{number}", f"GW-{number}") for number in (1, 2, 3))
+LIVE, DEAD, NEXT = (make_device(f"gateway/{number}", f"GW-{number}") for number in (1, 2, 3))
 SLACK = 1.0  # seconds, for what was on its way and a busy machine
 
 
@@ -32,11 +32,10 @@ def entity_of(device: Device) -> str:
 @contextmanager
 def intruder(hass: HomeAssistant, broker: Broker) -> Iterator[None]:
     """Let another client take Home Assistant's connection, again and again; Home Assistant then takes it back."""
-    other = Client(CallbackAPIVersion.VERSION2, CLIENT_ID)
 
     def take() -> None:
-        other.connect(broker.host, broker.port)
-        other.loop()
+        with Client(broker.host, broker.port, client_id=CLIENT_ID):
+            pass
 
     async def intrude() -> None:
         while True:

@@ -4,43 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.config_entries import ConfigEntry, ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.history import History
 from tests import connectivity, setup_site
 
-from . import DEVICE, Device, Devices, History, heard, site_of, until
+from . import DEVICE, Devices, heard, make_device, site_of, until
 
 ENTITY = "binary_sensor.monstro_1_connectivity"
 OFFLINE_AFTER = 5
 
-type Disturbance = Callable[[HomeAssistant, MockConfigEntry, MockConfigEntry], Awaitable[None]]
+type Disturbance = Callable[[HomeAssistant, ConfigEntry, ConfigEntry], Awaitable[None]]
 
 
-async def reload_mqtt(hass: HomeAssistant, mqtt_entry: MockConfigEntry, _entry: MockConfigEntry) -> None:
+async def reload_mqtt(hass: HomeAssistant, mqtt_entry: ConfigEntry, _entry: ConfigEntry) -> None:
     assert await hass.config_entries.async_reload(mqtt_entry.entry_id)
 
 
-async def switch_mqtt_off_and_on(hass: HomeAssistant, mqtt_entry: MockConfigEntry, _entry: MockConfigEntry) -> None:
+async def switch_mqtt_off_and_on(hass: HomeAssistant, mqtt_entry: ConfigEntry, _entry: ConfigEntry) -> None:
     await hass.config_entries.async_set_disabled_by(mqtt_entry.entry_id, ConfigEntryDisabler.USER)
     await hass.config_entries.async_set_disabled_by(mqtt_entry.entry_id, None)
 
 
-async def reload_ours(hass: HomeAssistant, _mqtt_entry: MockConfigEntry, entry: MockConfigEntry) -> None:
+async def reload_ours(hass: HomeAssistant, _mqtt_entry: ConfigEntry, entry: ConfigEntry) -> None:
     assert await hass.config_entries.async_reload(entry.entry_id)
 
 
-async def reload_mqtt_then_ours(hass: HomeAssistant, mqtt_entry: MockConfigEntry, entry: MockConfigEntry) -> None:
+async def reload_mqtt_then_ours(hass: HomeAssistant, mqtt_entry: ConfigEntry, entry: ConfigEntry) -> None:
     await reload_mqtt(hass, mqtt_entry, entry)
     await reload_ours(hass, mqtt_entry, entry)
 
 
-async def reload_ours_while_mqtt_is_off(
-    hass: HomeAssistant, mqtt_entry: MockConfigEntry, entry: MockConfigEntry
-) -> None:
+async def reload_ours_while_mqtt_is_off(hass: HomeAssistant, mqtt_entry: ConfigEntry, entry: ConfigEntry) -> None:
     await hass.config_entries.async_set_disabled_by(mqtt_entry.entry_id, ConfigEntryDisabler.USER)
     assert not await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
@@ -48,9 +46,7 @@ async def reload_ours_while_mqtt_is_off(
     await reload_ours(hass, mqtt_entry, entry)
 
 
-async def unload_ours_while_mqtt_is_unloaded(
-    hass: HomeAssistant, mqtt_entry: MockConfigEntry, entry: MockConfigEntry
-) -> None:
+async def unload_ours_while_mqtt_is_unloaded(hass: HomeAssistant, mqtt_entry: ConfigEntry, entry: ConfigEntry) -> None:
     assert await hass.config_entries.async_unload(mqtt_entry.entry_id)
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert await hass.config_entries.async_setup(mqtt_entry.entry_id)
@@ -70,7 +66,7 @@ async def unload_ours_while_mqtt_is_unloaded(
     ids=lambda disturb: disturb.__name__,
 )
 async def test_a_device_that_keeps_sending_is_heard_again_and_was_never_off(
-    hass: HomeAssistant, devices: Devices, mqtt_entry: MockConfigEntry, disturb: Disturbance
+    hass: HomeAssistant, devices: Devices, mqtt_entry: ConfigEntry, disturb: Disturbance
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(DEVICE)
@@ -86,7 +82,7 @@ async def test_a_device_that_keeps_sending_is_heard_again_and_was_never_off(
     assert "off" not in history.of(ENTITY)
     if now is not before:
         assert before.watch.messages == messages_before
-    newcomer = Device("gateway/2", "NEW")
+    newcomer = make_device("gateway/2", "NEW")
     devices.alive.add(newcomer)
     await until(lambda: connectivity(hass, newcomer.key) == "on")
     assert newcomer.key in now.fleet.records
@@ -95,7 +91,7 @@ async def test_a_device_that_keeps_sending_is_heard_again_and_was_never_off(
 
 
 async def test_a_silent_device_gets_one_full_deadline_from_mqtts_return(
-    hass: HomeAssistant, devices: Devices, mqtt_entry: MockConfigEntry
+    hass: HomeAssistant, devices: Devices, mqtt_entry: ConfigEntry
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": 2})
     devices.alive.add(DEVICE)
@@ -114,7 +110,7 @@ async def test_a_broker_that_is_away_at_setup_is_no_reason_not_to_load(
     hass: HomeAssistant,
     broker: Broker,
     devices: Devices,
-    mqtt_entry: MockConfigEntry,
+    mqtt_entry: ConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("custom_components.site_devices.site.subscription.LOST_AFTER", 1.5)

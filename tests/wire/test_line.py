@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from homeassistant.core import HomeAssistant
 import pytest
-import pytest_socket
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.history import History
 from tests import connectivity, setup_site
 
-from . import DEVICE, Device, Devices, History, site_of, until
-from .conftest import has_mosquitto
+from . import DEVICE, Device, Devices, make_device, site_of, until
 
-pytestmark = [
-    pytest.mark.usefixtures("mqtt_entry"),
-    pytest.mark.skipif(not has_mosquitto, reason="needs Mosquitto"),
-]
+pytestmark = pytest.mark.usefixtures("mqtt_entry")
 
 ENTITY = "binary_sensor.monstro_1_connectivity"
 OFFLINE_AFTER = 5
@@ -27,15 +23,7 @@ SITE_ONLY = "topic readwrite sito_001/#\n"
 USUAL = f"{SITE_ONLY}topic readwrite homeassistant/#\n"
 
 
-@pytest.fixture
-def broker(request: pytest.FixtureRequest) -> Generator[Broker]:
-    """Run Mosquitto with an access list."""
-    pytest_socket.enable_socket()
-    with Broker(acl=request.param) as broker:
-        yield broker
-
-
-@pytest.mark.parametrize("broker", [USUAL], indirect=True)
+@pytest.mark.parametrize("broker", [{"acl": USUAL}], indirect=True)
 async def test_a_frozen_broker_makes_nobody_offline_and_its_thaw_hides_no_silence(
     hass: HomeAssistant, broker: Broker, devices: Devices
 ) -> None:
@@ -54,7 +42,9 @@ async def test_a_frozen_broker_makes_nobody_offline_and_its_thaw_hides_no_silenc
     assert history.when(ENTITY, "off") - record.heard == pytest.approx(OFFLINE_AFTER, abs=2)
 
 
-@pytest.mark.parametrize(("broker", "works"), [(USUAL, True), (SITE_ONLY, False)], indirect=["broker"])
+@pytest.mark.parametrize(
+    ("broker", "works"), [({"acl": USUAL}, True), ({"acl": SITE_ONLY}, False)], indirect=["broker"]
+)
 async def test_a_silent_site_is_offline_whether_the_broker_lets_the_echo_through_or_not(
     hass: HomeAssistant, devices: Devices, works: bool
 ) -> None:
@@ -73,7 +63,7 @@ async def test_a_silent_site_is_offline_whether_the_broker_lets_the_echo_through
     assert history.when(ENTITY, "off") - record.heard == pytest.approx(OFFLINE_AFTER, abs=2)
 
 
-@pytest.mark.parametrize("broker", [USUAL], indirect=True)
+@pytest.mark.parametrize("broker", [{"acl": USUAL}], indirect=True)
 async def test_an_echo_that_is_let_through_no_longer_hides_nobody_beside_a_live_device(
     hass: HomeAssistant, broker: Broker, devices: Devices, record_property: Callable[[str, object], None]
 ) -> None:
@@ -82,8 +72,8 @@ async def test_an_echo_that_is_let_through_no_longer_hides_nobody_beside_a_live_
     So the next heartbeat of the live device comes up to `LIVE_EVERY - 1` seconds after it; two more are waited for an
     echo. Whoever is dead is off `OFFLINE_AFTER + LIVE_EVERY` seconds after its last heartbeat, plus some for the machine.
     """
-    live = Device("gateway/1", "LIVE")
-    dead = [Device(f"datalogger/monstro/{number}", f"DEAD-{number}") for number in range(2)]
+    live = make_device("gateway/1", "LIVE")
+    dead = [make_device(f"datalogger/monstro/{number}", f"DEAD-{number}") for number in range(2)]
     entry = await setup_site(hass, options={"offline_after": OFFLINE_AFTER})
     devices.alive.add(live)
     await until(lambda: site_of(entry).watch.link.works)

@@ -7,24 +7,25 @@ from collections.abc import Callable
 import time
 
 from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from demo.broker import Broker
+from harness.broker import Broker
+from harness.history import History
 from tests import SITE, connectivity, setup_site
 
-from . import Device, Devices, History, heard, site_of, until
+from . import Devices, heard, make_device, site_of, until
 
 pytestmark = pytest.mark.usefixtures("mqtt_entry")
 
-ALIVE = Device("datalogger/monstro/1", "ALIVE")
-SILENT = Device("gateway/1", "SILENT")
+ALIVE = make_device("datalogger/monstro/1", "ALIVE")
+SILENT = make_device("gateway/1", "SILENT")
 ALIVE_ENTITY = "binary_sensor.monstro_1_connectivity"
 SILENT_ENTITY = "binary_sensor.gateway_1_connectivity"
 
 
-async def setup_both(hass: HomeAssistant, devices: Devices, offline_after: float) -> MockConfigEntry:
+async def setup_both(hass: HomeAssistant, devices: Devices, offline_after: float) -> ConfigEntry:
     """Set a site up with two devices online, of which one keeps sending."""
     entry = await setup_site(hass, options={"offline_after": offline_after})
     devices.alive |= {ALIVE, SILENT}
@@ -58,7 +59,7 @@ async def test_a_broker_that_crashes_and_comes_back_flips_nobody(
     assert history.of(ALIVE_ENTITY) == history.of(SILENT_ENTITY) == []
     broker.start()
     await heard(entry)
-    newcomer = Device("gateway/2", "NEW")
+    newcomer = make_device("gateway/2", "NEW")
     devices.alive.add(newcomer)
     await until(lambda: connectivity(hass, newcomer.key) == "on")
     await until(lambda: connectivity(hass, SILENT.key) == "off")
@@ -75,18 +76,18 @@ async def test_a_loop_that_was_held_up_flips_nobody_who_sent_meanwhile(
     """Home Assistant's client reads one message in a turn of the loop: the last of many waits for long."""
     monkeypatch.setattr("custom_components.site_devices.site.watch._PATIENCE", 20.0)  # a busy machine reads slowly
     await setup_both(hass, devices, 2)
-    many = {Device(f"datalogger/lampo/{number}", f"L{number}") for number in range(40)}
+    many = {make_device(f"datalogger/lampo/{number}", f"L{number}") for number in range(40)}
     devices.alive |= many
     await until(lambda: all(connectivity(hass, device.key) == "on" for device in many))
     history = History(hass)
     time.sleep(seconds)  # noqa: ASYNC251
     await asyncio.sleep(2.5)
     await until(lambda: connectivity(hass, SILENT.key) == "off")
-    assert {entity_id for _, entity_id, state in history.changes if state == "off"} <= {SILENT_ENTITY}
+    assert {entity_id for _, entity_id, state, _ in history.changes if state == "off"} <= {SILENT_ENTITY}
 
 
 async def test_a_retained_heartbeat_tells_that_a_device_exists_not_that_it_lives(
-    hass: HomeAssistant, devices: Devices, mqtt_entry: MockConfigEntry
+    hass: HomeAssistant, devices: Devices, mqtt_entry: ConfigEntry
 ) -> None:
     devices.heartbeat(SILENT, retain=True)
     devices.heartbeat(ALIVE, retain=True)
@@ -109,7 +110,7 @@ async def test_a_retained_heartbeat_tells_that_a_device_exists_not_that_it_lives
 
 async def test_two_sites_know_nothing_of_each_other(hass: HomeAssistant, devices: Devices) -> None:
     """Not even of a device with the same serial at the same address."""
-    here, there = Device(), Device(site="sito_002")
+    here, there = make_device(), make_device(site="sito_002")
     for code in (here.site, there.site):
         await setup_site(hass, code, options={"offline_after": 3})
     devices.alive.add(here)
@@ -129,7 +130,7 @@ async def test_hundreds_that_appear_and_fall_silent_at_once_are_all_on_and_all_o
     entry = await setup_site(hass, options={"offline_after": 120})
     devices.alive.add(ALIVE)
     await heard(entry)
-    fleet = [Device(f"datalogger/monstro/{number}", f"T{number}") for number in range(600)]
+    fleet = [make_device(f"datalogger/monstro/{number}", f"T{number}") for number in range(600)]
     for device in fleet:
         devices.heartbeat(device)
     await until(lambda: all(connectivity(hass, device.key) == "on" for device in fleet))
@@ -140,7 +141,7 @@ async def test_hundreds_that_appear_and_fall_silent_at_once_are_all_on_and_all_o
         devices.heartbeat(device)
     await until(lambda: all(connectivity(hass, device.key) == "off" for device in fleet))
     last_deadline = max(site_of(entry).fleet.records[device.key].heard for device in fleet) + 3
-    lateness = max(at for at, _, state in history.changes if state == "off") - last_deadline
+    lateness = max(at for at, _, state, _ in history.changes if state == "off") - last_deadline
     record_property("ms from the last deadline to the last state", round(1000 * lateness, 1))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +12,7 @@ from simulator.fleet import Fleet
 
 from . import seed
 from .broker import Broker
-from .home_assistant import PYTHON, ROOT, HomeAssistant
+from .home_assistant import HomeAssistant
 from .process import StartError, tail
 
 SITE = "sito_001"
@@ -37,10 +36,6 @@ def _require_loaded(home_assistant: HomeAssistant) -> None:
             raise StartError(f"{entry['domain']} is not loaded, but in {entry['state']}. The end of the log:\n{log}")
 
 
-def _quiet(text: str) -> None:
-    """Say nothing."""
-
-
 @contextmanager
 def running_stack(
     devices: Sequence[Device] | None = None,
@@ -50,10 +45,8 @@ def running_stack(
     silent: Iterable[str] = (),
     login: tuple[str, str] | None = None,
     sites: Mapping[str, Mapping[str, Any]] = MappingProxyType({SITE: {}}),
-    python: Path = PYTHON,
-    components: Path = ROOT / "custom_components",
-    language: str = "en",
-    say: Callable[[str], None] = _quiet,
+    say: Callable[[str], object] = lambda _: None,
+    **home_assistant: Any,
 ) -> Iterator[Stack]:
     """Run the stack for the length of a `with` block.
 
@@ -64,10 +57,8 @@ def running_stack(
         silent: The serials that send nothing yet.
         login: User and password of everybody; without, nobody needs one.
         sites: All that are set up, each with its options.
-        python: As in `HomeAssistant`, like the two after it.
-        components: The folder of custom components.
-        language: That of the names it gives to entities.
         say: Hears of each step.
+        home_assistant: Further arguments of `HomeAssistant`.
     """
     devices = make_devices(SITE, dataloggers=20, gateways=2) if devices is None else devices
     user, password = login or (None, None)
@@ -81,10 +72,7 @@ def running_stack(
             mqtt = seed.mqtt_entry(broker.host, broker.port, protocol=broker.protocol, username=user, password=password)
             say("Home Assistant starts; the very first time takes longer")
             entries = [mqtt, *(seed.site_entry(site, **options) for site, options in sites.items())]
-            with (
-                fleet,
-                HomeAssistant(entries, python=python, components=components, language=language) as home_assistant,
-            ):
-                say(f"Home Assistant runs on {home_assistant.url}")
-                _require_loaded(home_assistant)
-                yield Stack(broker, home_assistant, connection, fleet)
+            with fleet, HomeAssistant(entries, **home_assistant) as server:
+                say(f"Home Assistant runs on {server.url}")
+                _require_loaded(server)
+                yield Stack(broker, server, connection, fleet)

@@ -1,29 +1,16 @@
 """The broker does what fault tests ask of it, and leaves nothing behind."""
 
 from collections.abc import Callable, Iterator
-import shutil
-import time
 
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
-from demo.broker import SYSTEM_PATHS, Broker
+from harness.broker import Broker
+from harness.waiting import until
 from simulator.connection import BrokerError, Connection
 
-pytestmark = [
-    pytest.mark.usefixtures("socket_enabled"),
-    pytest.mark.skipif(
-        not any(shutil.which("mosquitto", path=path) for path in (None, *SYSTEM_PATHS)), reason="needs Mosquitto"
-    ),
-]
+from . import needs_mosquitto
 
-
-def wait_for(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+pytestmark = [pytest.mark.usefixtures("socket_enabled"), needs_mosquitto]
 
 
 @pytest.fixture
@@ -32,25 +19,17 @@ def broker(socket_enabled: None) -> Iterator[Broker]:
         yield broker
 
 
-def test_it_removes_what_it_made(socket_enabled: None) -> None:
-    seen = []
-    with Broker() as broker:
-        seen.append((broker.is_running, broker.folder.exists()))
-    seen.append((broker.is_running, broker.folder.exists()))
-    assert seen == [(True, True), (False, False)]
-
-
 @pytest.mark.parametrize("end", [Broker.stop, Broker.kill])
 def test_it_comes_back_on_the_same_port(broker: Broker, end: Callable[[Broker], None]) -> None:
     port = broker.port
     with Connection(broker.host, broker.port, client_id="probe") as connection:
         assert connection.publish("a", "b")
         end(broker)
-        wait_for(lambda: not connection.is_up)
+        until(lambda: not connection.is_up)
         assert not connection.publish("a", "b")
         broker.start()
         assert broker.port == port
-        wait_for(lambda: connection.is_up)
+        until(lambda: connection.is_up)
     assert broker.connections("probe") == 2
     assert broker.connections("nobody") == 0
 
@@ -79,32 +58,6 @@ def test_users_need_their_password(socket_enabled: None) -> None:
             Connection(broker.host, broker.port).open()
 
 
-def test_a_retained_message_is_there_for_who_comes_later(broker: Broker) -> None:
-    received: list[tuple[bytes, bool]] = []
-    later = Client(CallbackAPIVersion.VERSION2)
-    later.on_message = lambda _client, _data, message: received.append((message.payload, message.retain))
-
-    def is_kept() -> bool:
-        later.subscribe("a")
-        return (b"kept", True) in received
-
-    with Connection(broker.host, broker.port) as connection:
-        connection.publish("a", "kept", qos=1, retain=True)
-        later.connect(broker.host, broker.port)
-        later.loop_start()
-        try:
-            wait_for(is_kept)
-        finally:
-            later.disconnect()
-            later.loop_stop()
-
-
 def test_encryption_is_not_given_up_where_the_broker_has_none(broker: Broker) -> None:
     with pytest.raises(BrokerError, match="--tls"):
         Connection(broker.host, broker.port, tls=True).open()
-
-
-def test_a_port_without_a_broker(broker: Broker) -> None:
-    broker.stop()
-    with pytest.raises(BrokerError, match=str(broker.port)):
-        Connection(broker.host, broker.port).open()

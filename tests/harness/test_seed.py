@@ -7,10 +7,9 @@ from typing import Any
 
 import bcrypt
 from homeassistant.util.yaml import load_yaml_dict
-import jwt
 import pytest
 
-from demo import seed
+from harness import seed
 
 
 @pytest.fixture
@@ -40,13 +39,6 @@ def test_the_login_works(folder: Path) -> None:
     assert auth["users"][0]["is_owner"]
 
 
-def test_the_access_token_belongs_to_the_owner(folder: Path) -> None:
-    (token,) = stored(folder, "auth")["refresh_tokens"]
-    claims = jwt.decode(seed.access_token(), token["jwt_key"], algorithms=["HS256"])
-    assert claims["iss"] == token["id"]
-    assert token["user_id"] == stored(folder, "auth")["users"][0]["id"]
-
-
 def test_the_entries(folder: Path) -> None:
     mqtt, site = stored(folder, "core.config_entries")["entries"]
     assert (mqtt["domain"], mqtt["version"]) == ("mqtt", 2)
@@ -69,14 +61,6 @@ def test_it_listens_on_loopback_only(folder: Path) -> None:
     assert http["stable"]["server_host"] == ["127.0.0.1"]
     assert http["stable"]["server_port"] == 8123
     assert http["pending"] is None
-
-
-def test_it_is_onboarded(folder: Path) -> None:
-    assert set(stored(folder, "onboarding")["done"]) == {"user", "core_config", "analytics", "integration"}
-
-
-def test_the_custom_components_are_those_of_the_checkout(folder: Path) -> None:
-    assert (folder / "custom_components").resolve() == (folder.parent / "components").resolve()
 
 
 def test_the_yaml(folder: Path) -> None:

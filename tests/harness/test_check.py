@@ -1,7 +1,7 @@
-"""What the check concludes from what it sees."""
+"""What the demo's check concludes from what it sees."""
 
 from demo.check import Row, States, count_steady, table
-from demo.home_assistant import device_entities
+from harness.home_assistant import device_entities
 
 NOON, LATER = "2026-06-21T12:00:00+00:00", "2026-06-21T12:00:30+00:00"
 

@@ -13,6 +13,8 @@ from typing import Any
 import bcrypt
 import jwt
 
+from .process import LOOPBACK, ROOT
+
 USERNAME = "demo"
 PASSWORD = "demo"
 MQTT_CLIENT_ID = "home-assistant"
@@ -55,7 +57,7 @@ lovelace:
       icon: mdi:access-point-network
 """
 
-DASHBOARDS = Path(__file__).resolve().parents[1] / "docs"  # what users paste
+DASHBOARDS = ROOT / "docs"  # what users paste
 
 # Two packages without which the voice assistant does not load. They need a compiler, and here nobody speaks.
 STUBS = {"pymicro_vad.py": "class MicroVad: ...\n", "pyspeex_noise.py": "class AudioProcessor: ...\n"}
@@ -182,7 +184,7 @@ def _auth() -> dict[str, Any]:
 
 def _http(port: int) -> dict[str, Any]:
     stable = {
-        "server_host": ["127.0.0.1"],
+        "server_host": [LOOPBACK],
         "server_port": port,
         "cors_allowed_origins": [],
         "login_attempts_threshold": -1,

@@ -1,1 +1,0 @@
-"""Tests of the demo's parts that need no Home Assistant process."""
