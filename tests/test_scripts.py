@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 import shutil
 import subprocess
 
@@ -40,7 +41,11 @@ def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
     done = _test(copy)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "oldest -m coverage run -m pytest" in done.stdout
+    assert "newest -m coverage run -m pytest --ignore=tests/faults" in done.stdout
+    assert "oldest -m pytest --ignore=tests/faults" in done.stdout
+    assert "oldest -m coverage run -m pytest tests/test_compat.py" in done.stdout
+    for end in ("newest", "oldest"):
+        assert f"{end} -m pytest tests/faults" in done.stdout
     assert "newest report" in done.stdout
 
 
@@ -50,7 +55,22 @@ def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
 
     done = _test(copy)
 
-    assert (done.returncode, done.stderr) == (1, f"test: failed on {end}\n")
+    assert done.returncode == 1
+    assert {line.removeprefix("test: failed on ").partition(":")[0] for line in done.stderr.splitlines()} == {end}
+
+
+@pytest.mark.parametrize("part", ["faults", "wire", "test_compat"])
+def test_fails_when_a_part_does_and_shows_what_it_said(copy: Path, part: str) -> None:
+    python = copy / ".venv/oldest/bin/python"
+    python.write_text(
+        f"#!/bin/sh\necho oldest $*\ncase $* in *pytest\\ tests/{part}*) exit 1 ;; esac\n", encoding="utf-8"
+    )
+
+    done = _test(copy)
+
+    assert done.returncode == 1
+    assert re.fullmatch(rf"test: failed on oldest: {part.removeprefix('test_')}.*\n", done.stderr)
+    assert f"pytest tests/{part}" in done.stdout
 
 
 def test_fails_when_something_is_left_uncovered(copy: Path) -> None:
