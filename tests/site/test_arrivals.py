@@ -102,14 +102,6 @@ async def test_many_come_ten_at_once_and_the_loop_turns_after_each_slice() -> No
     assert house.arrived() == here
 
 
-@pytest.mark.parametrize("kind", sorted(set(ChangeKind) - {ChangeKind.DISCOVERED, ChangeKind.DATA_FOUND}))
-async def test_what_is_known_already_does_not_arrive(kind: ChangeKind) -> None:
-    house = House()
-    house.arrivals.async_hear(Change(device(), kind))
-    await asyncio.sleep(0)
-    assert not house.batches
-
-
 async def test_every_platform_hears_of_all() -> None:
     house = House()
     others: list[Arrival] = []

@@ -106,19 +106,6 @@ async def test_counts_that_are_as_before_are_told_to_nobody(monkeypatch: pytest.
         assert told == [Counts(1, 0, 0)] * expected
 
 
-@pytest.mark.parametrize("kind", ChangeKind)
-async def test_devices_are_counted_when_a_count_may_have_changed(kind: ChangeKind) -> None:
-    fleet = Fleet(offline_after=30, max_devices=100)
-    told: list[Counts] = []
-    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.counts))
-    record = DeviceRecord(key="gateway/A", address="1", created=0.0)
-    fleet.restore([record], ())
-    room.async_hear(Change(record, kind))
-    await turns()
-    states = {ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE}
-    assert bool(told) == (kind in states | {ChangeKind.DISCOVERED, ChangeKind.REMOVED, ChangeKind.MUTED})
-
-
 async def test_devices_are_counted_at_the_start_and_not_after_the_end() -> None:
     fleet = Fleet(offline_after=30, max_devices=100)
     told: list[Counts] = []

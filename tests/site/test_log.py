@@ -36,7 +36,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 
 def hear(log: SiteLog, record: DeviceRecord, kind: ChangeKind, times: int = 1) -> None:
     for _ in range(times):
-        log.hear(Change(record, kind))
+        log.async_hear(Change(record, kind))
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,6 @@ def test_a_change_is_a_line_at_info_that_names_the_device(
         (INFO, f"sito_001: monstro/1 (TEST123): {text}"),
         (INFO, f"sito_001: Gateway 1 (G7): {text}"),
     ]
-
-
-def test_what_a_device_says_of_itself_is_no_news(log: SiteLog, caplog: pytest.LogCaptureFixture) -> None:
-    hear(log, MONSTRO, ChangeKind.DESCRIBED, times=30)
-    log.minute_over()
-    assert lines(caplog) == []
 
 
 def test_beyond_twenty_lines_a_minute_the_rest_is_summed_up(log: SiteLog, caplog: pytest.LogCaptureFixture) -> None:

@@ -216,6 +216,43 @@ async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant, freezer: 
         assert states(hass, A, B) == ["off", "off"]
 
 
+# Changes
+
+
+async def test_each_room_hears_of_what_concerns_it(hass: HomeAssistant) -> None:
+    readers = (await setup_site(hass)).runtime_data._readers
+    heard = {kind: " ".join(type(hear.__self__).__name__ for hear in rooms) for kind, rooms in readers.items()}
+    assert heard == {
+        "discovered": "Watch SiteLog Digest Arrivals SiteIssues SiteCounts SiteStore",
+        "first_online": "Watch SiteLog Listeners SiteCounts SiteStore",
+        "online": "Watch SiteLog Digest Listeners SiteCounts SiteStore",
+        "offline": "SiteLog Digest Listeners SiteCounts SiteStore",
+        "moved": "SiteLog Digest Pages SiteStore",
+        "described": "Pages SiteStore",
+        "conflict": "Watch SiteLog Digest SiteIssues SiteStore",
+        "conflict_ended": "Watch SiteLog SiteIssues SiteStore",
+        "muted": "Digest SiteIssues SiteCounts",
+        "removed": "Digest Pages Arrivals DataEntities SiteIssues SiteCounts SiteStore",
+        "replaced": "Watch Digest Pages Listeners SiteStore",
+        "data_found": "Arrivals SiteStore",
+        "data_changed": "SiteStore",
+        "data_refused": "SiteIssues",
+    }
+
+
+async def test_a_room_that_fails_keeps_no_other_from_hearing(
+    hass: HomeAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    await setup_site(hass)
+    with patch("custom_components.site_devices.site.log._LOGGER.info", side_effect=RuntimeError):
+        await beat(hass, A, B)
+    assert states(hass, A, B) == ["on", "on"]
+    assert [line.getMessage().partition(";")[0] for line in caplog.records if line.levelno >= logging.ERROR] == [
+        "Failed to show what has changed"
+    ]
+    caplog.clear()
+
+
 # Options
 
 

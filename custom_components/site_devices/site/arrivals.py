@@ -30,6 +30,8 @@ type AddArrivals = Callable[[list[Arrival]], None]
 class Arrivals:
     """Hands what is new to the platforms, a few at once and for no longer than a slice of time."""
 
+    hears: Final = (ChangeKind.DISCOVERED, ChangeKind.DATA_FOUND, ChangeKind.REMOVED)
+
     def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, pages: Pages) -> None:
         """Start without platforms."""
         self._fleet = fleet
@@ -57,11 +59,11 @@ class Arrivals:
     def async_hear(self, change: Change) -> None:
         """Queue what is new: it is handed over in the loop's next turn, with what else is new in this one."""
         record, kind, key = change
-        if kind is ChangeKind.DISCOVERED or kind is ChangeKind.DATA_FOUND:
+        if kind is ChangeKind.REMOVED:
+            self._waiting = deque(arrival for arrival in self._waiting if arrival.record is not record)
+        else:
             self._waiting.append(Arrival(record, key))
             self._slices.async_start()
-        elif kind is ChangeKind.REMOVED:
-            self._waiting = deque(arrival for arrival in self._waiting if arrival.record is not record)
 
     def _add_some(self) -> bool:
         if not self._waiting:

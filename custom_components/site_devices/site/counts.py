@@ -13,18 +13,19 @@ from ..core.fleet import Fleet
 from .pacing import Cooldown, Guard
 
 _EVERY: Final = 1.0  # seconds
-_COUNTED: Final = (
-    ChangeKind.DISCOVERED,
-    ChangeKind.FIRST_ONLINE,
-    ChangeKind.ONLINE,
-    ChangeKind.OFFLINE,
-    ChangeKind.MUTED,
-    ChangeKind.REMOVED,
-)
 
 
 class SiteCounts:
     """What the site's own entities show."""
+
+    hears: Final = (
+        ChangeKind.DISCOVERED,
+        ChangeKind.FIRST_ONLINE,
+        ChangeKind.ONLINE,
+        ChangeKind.OFFLINE,
+        ChangeKind.MUTED,
+        ChangeKind.REMOVED,
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, on_changed: Callable[[], None]) -> None:
         """Count nothing yet; `on_changed` is called when the counts are others than before."""
@@ -41,10 +42,9 @@ class SiteCounts:
         return self._cooldown.async_stop
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Count again soon, if a count may have changed."""
-        if change.kind in _COUNTED:
-            self._cooldown.async_request()
+    def async_hear(self, _change: Change) -> None:
+        """Count again soon: a count may have changed."""
+        self._cooldown.async_request()
 
     def _count(self) -> None:
         with self._guard:

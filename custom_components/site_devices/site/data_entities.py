@@ -62,6 +62,8 @@ class _Shown:
 class DataEntities:
     """The data entities of one site."""
 
+    hears: Final = (ChangeKind.REMOVED,)
+
     def __init__(
         self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, tell: Callable[[Change], None]
     ) -> None:
@@ -147,8 +149,6 @@ class DataEntities:
     @callback
     def async_hear(self, change: Change) -> None:
         """Forget a deleted device."""
-        if change.kind is not ChangeKind.REMOVED:
-            return
         record = change.record
         self._entities.pop(record, None)
         for key in record.data:

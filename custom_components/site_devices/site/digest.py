@@ -41,6 +41,8 @@ class Digest:
     record keeps that, so that no restart, no switch and no short outage makes an event too few or too many.
     """
 
+    hears: Final = (*EVENT_KINDS, ChangeKind.MUTED, ChangeKind.REMOVED)
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,

@@ -38,17 +38,19 @@ _HEARD_NOTHING: Final = 600  # seconds of connection, after which something must
 _UNSTEADY: Final = 6  # losses of the connection within this many seconds; a broker that restarts once or twice is none
 _UNSTEADY_WITHIN: Final = 3600
 _REFUSED_RECENTLY: Final = 600  # seconds for which a device that found no place counts as one that wants it
-_CAUSES: Final = (
-    ChangeKind.CONFLICT,
-    ChangeKind.CONFLICT_ENDED,
-    ChangeKind.DATA_REFUSED,
-    ChangeKind.MUTED,
-    ChangeKind.REMOVED,
-)
 
 
 class SiteIssues:
     """The issues of one site."""
+
+    hears: Final = (
+        ChangeKind.DISCOVERED,
+        ChangeKind.CONFLICT,
+        ChangeKind.CONFLICT_ENDED,
+        ChangeKind.DATA_REFUSED,
+        ChangeKind.MUTED,
+        ChangeKind.REMOVED,
+    )
 
     def __init__(
         self,
@@ -96,10 +98,10 @@ class SiteIssues:
 
     @callback
     def async_hear(self, change: Change) -> None:
-        """Check soon, if that is reason for an issue or ends one."""
+        """Check soon: that may be reason for an issue, or end one."""
         if change.kind is ChangeKind.DISCOVERED:
             self._refused_at = None  # there was a place: whoever still finds none will say so
-        elif change.kind in _CAUSES:
+        else:
             self.async_check()
 
     @callback

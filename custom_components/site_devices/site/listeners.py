@@ -11,8 +11,6 @@ from homeassistant.core import CALLBACK_TYPE, callback
 from ..core.device import Change, ChangeKind, DeviceRecord
 from .pacing import Guard, Slices
 
-_SHOWN: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE, ChangeKind.REPLACED)
-
 
 class DeviceListener(Protocol):
     """What an entity on a device's page must have."""
@@ -28,6 +26,8 @@ class DeviceListener(Protocol):
 
 class Listeners:
     """Entities by what they show: a device's hear of that device only."""
+
+    hears: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE, ChangeKind.REPLACED)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start without any."""
@@ -85,8 +85,7 @@ class Listeners:
         record, kind, key = change
         if kind is ChangeKind.REPLACED and key:
             self._identify(record, key)
-        if kind in _SHOWN:
-            self._write(record)
+        self._write(record)
 
     @callback
     def async_site_changed(self) -> None:

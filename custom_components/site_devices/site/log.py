@@ -6,6 +6,8 @@ from collections import Counter
 import logging
 from typing import Final
 
+from homeassistant.core import callback
+
 from ..core.device import Change, ChangeKind
 from ..core.protocol import IgnoreReason
 
@@ -26,6 +28,8 @@ _TEXTS: Final = {
 class SiteLog:
     """The lines of one site: the first few changes of a minute one by one, the rest summed up in one."""
 
+    hears: Final = tuple(_TEXTS)
+
     def __init__(self, site_code: str) -> None:
         """Start with nothing counted."""
         self.ignored: Counter[IgnoreReason] = Counter()  # since the entry was loaded
@@ -35,11 +39,10 @@ class SiteLog:
         self._counted: dict[IgnoreReason, int] = {}
         self._shown: set[IgnoreReason] = set()
 
-    def hear(self, change: Change) -> None:
+    @callback
+    def async_hear(self, change: Change) -> None:
         """Log what happened to a device."""
         record, kind, _ = change
-        if kind not in _TEXTS:
-            return
         if self._lines < _LINES_A_MINUTE:
             self._lines += 1
             _LOGGER.info("%s: %s: %s", self._site_code, record, _TEXTS[kind])

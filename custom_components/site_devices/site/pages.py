@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -22,6 +22,8 @@ class Pages:
     A device that changes what it says is written at once, and then once a minute at most: each write is saved to disk
     and sent to every open browser.
     """
+
+    hears: Final = (ChangeKind.DESCRIBED, ChangeKind.MOVED, ChangeKind.REMOVED, ChangeKind.REPLACED)
 
     def __init__(
         self,

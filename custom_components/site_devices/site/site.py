@@ -1,18 +1,18 @@
 """Site: one config entry at work. It joins the rooms of `core` and `site`, and decides nothing.
 
 A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which returns what that changed; `watch`
-brings what silence changes, `data` what devices report for the first time, the user the rest. Every room hears every `Change`, in
-the order of `_readers`.
+brings what silence changes, `data` what devices report for the first time, the user the rest. Every room hears of every `Change` that
+concerns it, in one order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -21,7 +21,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 
 from ..const import CONF_SITE_CODE, DOMAIN
-from ..core.device import Change, DeviceRecord
+from ..core.device import Change, ChangeKind, DeviceRecord
 from ..core.fleet import Fleet
 from ..core.protocol import Channel, Heartbeat, IgnoreReason, parse
 from .arrivals import Arrivals
@@ -43,6 +43,17 @@ type SiteDevicesConfigEntry = ConfigEntry[Site]
 
 _CHECKED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices goes on
 _MINUTE: Final = timedelta(minutes=1)
+
+
+class Reader(Protocol):
+    """A room that hears of changes."""
+
+    @property
+    def hears(self) -> Collection[ChangeKind]:
+        """The kinds that concern it."""
+
+    def async_hear(self, change: Change, /) -> None:
+        """Do what follows from a change."""
 
 
 class Site:
@@ -78,18 +89,19 @@ class Site:
             on_listening=self._listening_changed,
             on_lost=self.listeners.async_all_changed,
         )
-        self._readers: Final[tuple[Callable[[Change], None], ...]] = (
-            self.watch.async_hear,
-            self.log.hear,
-            self.digest.async_hear,
-            self.pages.async_hear,
-            self.arrivals.async_hear,
-            self.data.async_hear,
-            self.listeners.async_hear,
-            self.issues.async_hear,
-            self.counts.async_hear,
-            self._store.async_hear,
+        readers: tuple[Reader, ...] = (
+            self.watch,
+            self.log,
+            self.digest,
+            self.pages,
+            self.arrivals,
+            self.data,
+            self.listeners,
+            self.issues,
+            self.counts,
+            self._store,
         )
+        self._readers = {kind: [room.async_hear for room in readers if kind in room.hears] for kind in ChangeKind}
         self._guard = Guard("show what has changed")
         self._ends = AsyncExitStack()
         self._ending = asyncio.Lock()
@@ -246,9 +258,9 @@ class Site:
     # What goes out
 
     def _tell(self, changes: Sequence[Change]) -> None:
-        """Let every room hear of changes."""
+        """Let every room hear of the changes that concern it."""
         for change in changes:
-            for hear in self._readers:
+            for hear in self._readers[change.kind]:
                 with self._guard:
                     hear(change)
 

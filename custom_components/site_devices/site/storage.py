@@ -32,7 +32,6 @@ _MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" 
 _NUMBER: Final = (int, float)
 _ONLINE: Final = "online"
 _OFFLINE: Final = "offline"
-_NOT_STORED: Final = (ChangeKind.MUTED, ChangeKind.DATA_REFUSED)
 _PLAIN_FIELDS: Final = {
     "key": (str,),
     "address": (str,),
@@ -54,6 +53,8 @@ class Restored(NamedTuple):
 
 class SiteStore:
     """The file of one config entry."""
+
+    hears: Final = tuple(set(ChangeKind) - {ChangeKind.MUTED, ChangeKind.DATA_REFUSED})  # neither is stored
 
     def __init__(
         self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, monitoring: Callable[[], bool]
@@ -121,10 +122,9 @@ class SiteStore:
         return aside
 
     @callback
-    def async_hear(self, change: Change) -> None:
+    def async_hear(self, _change: Change) -> None:
         """Save soon what has changed."""
-        if change.kind not in _NOT_STORED:
-            self.async_schedule_save()
+        self.async_schedule_save()
 
     @callback
     def async_schedule_save(self) -> None:

@@ -37,6 +37,15 @@ class Watch:
     And never while it may be the line to the broker that is silent.
     """
 
+    hears: Final = (
+        ChangeKind.DISCOVERED,
+        ChangeKind.FIRST_ONLINE,
+        ChangeKind.ONLINE,
+        ChangeKind.CONFLICT,
+        ChangeKind.CONFLICT_ENDED,
+        ChangeKind.REPLACED,
+    )
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
