@@ -62,14 +62,14 @@ class LiveSite:
             await advance(self.hass, self.freezer, step)
 
     async def load(self) -> None:
-        await self.hass.config_entries.async_setup(self.entry.entry_id)
+        assert await self.hass.config_entries.async_setup(self.entry.entry_id)
         await self.hass.async_block_till_done()
 
     async def unload(self) -> None:
         assert await self.hass.config_entries.async_unload(self.entry.entry_id)
 
     async def reload(self) -> None:
-        await self.hass.config_entries.async_reload(self.entry.entry_id)
+        assert await self.hass.config_entries.async_reload(self.entry.entry_id)
         await self.hass.async_block_till_done()
 
     async def set_options(self, **options: Any) -> None:

@@ -71,7 +71,7 @@ def code(content: str) -> list[str]:
     return re.findall(r"{%.*?%}|{{.*?}}", content, re.DOTALL)
 
 
-async def test_a_site_without_devices(hass: HomeAssistant, site: LiveSite, language: str) -> None:
+async def test_the_cards_of_a_site_without_devices(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     assert rows(shown(hass, language, SITES)) == [
         [rf"[sito\_001](/config/devices/device/{page_of(hass, SITE)})", "0", "0", "0"]
     ]
@@ -80,13 +80,13 @@ async def test_a_site_without_devices(hass: HomeAssistant, site: LiveSite, langu
     assert shown(hass, language, EVENT)
 
 
-async def test_no_site(hass: HomeAssistant, language: str) -> None:
+async def test_the_cards_without_a_site(hass: HomeAssistant, language: str) -> None:
     assert rows(shown(hass, language, SITES)) == []
     assert shown(hass, language, OFFLINE) == EMPTY[language]
 
 
 @pytest.mark.parametrize("begin", ["2025-10-17T10:00:00Z"])
-async def test_how_many_there_are_and_which_are_offline_since_when(
+async def test_the_cards_tell_how_many_there_are_and_which_are_offline_since_when(
     hass: HomeAssistant, site: LiveSite, language: str
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Rome")
@@ -120,7 +120,7 @@ async def test_the_last_event(hass: HomeAssistant, site: LiveSite, language: str
     assert told == "**2025-10-17 12:00:15** monstro/1 was discovered on sito_001."
 
 
-async def test_while_nothing_is_known(hass: HomeAssistant, site: LiveSite, language: str) -> None:
+async def test_the_cards_while_nothing_is_known(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     await site.heartbeat()
     await site.advance(31)
     lose_connection(hass)

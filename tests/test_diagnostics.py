@@ -42,7 +42,7 @@ async def of_device(site: LiveSite, serial: str | None = "TEST123") -> Any:
 
 
 @pytest.mark.parametrize("begin", ["2025-10-17T10:00:00Z"])
-async def test_all_that_is_known_of_a_site_and_a_device(site: LiveSite) -> None:
+async def test_the_diagnostics_tell_all_that_is_known_of_a_site_and_a_device(site: LiveSite) -> None:
     await site.set_options(offline_after=60)
     await site.heartbeat(
         timestamp="2025-10-17T10:02:00Z", name="Roof TEST123", model="Monstro", sw_version="1.2", rssi=-70

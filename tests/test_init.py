@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.usefixtures("broker")
-async def test_it_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -> None:
+async def test_a_site_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -> None:
     (mqtt_entry,) = hass.config_entries.async_entries(mqtt.DOMAIN)
     assert await hass.config_entries.async_unload(mqtt_entry.entry_id)
     entry = await setup_site(hass)
@@ -44,14 +44,14 @@ async def test_it_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -
 
 
 @pytest.mark.usefixtures("enable_custom_integrations")
-async def test_without_mqtt_it_does_not_start_at_all(hass: HomeAssistant) -> None:
+async def test_a_site_without_mqtt_does_not_start_at_all(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
     assert entry.state in (ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR)
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
 @pytest.mark.usefixtures("broker")
-async def test_it_loads_while_the_broker_is_away(hass: HomeAssistant) -> None:
+async def test_a_site_loads_while_the_broker_is_away(hass: HomeAssistant) -> None:
     lose_connection(hass)
     entry = await setup_site(hass)
     assert entry.state is ConfigEntryState.LOADED

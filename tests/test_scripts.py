@@ -36,7 +36,7 @@ def _test(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([folder / "scripts/test", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
+def test_the_run_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
     done = _test(copy)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -45,7 +45,7 @@ def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["newest", "oldest"])
-def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
+def test_the_run_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
     _stub(copy / f".venv/{end}/bin/python", 1)
 
     done = _test(copy)
@@ -53,13 +53,13 @@ def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
     assert (done.returncode, done.stderr) == (1, f"test: failed on {end}\n")
 
 
-def test_fails_when_something_is_left_uncovered(copy: Path) -> None:
+def test_the_run_fails_when_something_is_left_uncovered(copy: Path) -> None:
     _stub(copy / ".venv/newest/bin/coverage", 2)
 
     assert _test(copy).returncode == 2
 
 
-def test_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
+def test_the_run_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
     shutil.rmtree(copy / ".venv/newest")
 
     done = _test(copy)
@@ -68,7 +68,7 @@ def test_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
     assert "on oldest only" in done.stderr
 
 
-def test_asks_for_no_coverage_of_a_part(copy: Path) -> None:
+def test_a_part_is_asked_for_no_coverage(copy: Path) -> None:
     done = _test(copy, "tests/test_fleet.py")
 
     assert done.returncode == 0

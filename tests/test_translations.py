@@ -115,7 +115,7 @@ def test_no_error_is_raised_without_a_translation() -> None:
                 assert {keyword.arg for keyword in call.keywords} >= {"translation_domain", "translation_key"}
 
 
-def test_every_issue() -> None:
+def test_every_issue_has_the_texts_of_its_dialog() -> None:
     kinds = {issues.CONFLICT, issues.DATA_LIMIT, issues.DEVICE_LIMIT, issues.REPLACED, issues.SILENT_SITE}
     kinds |= {issues.ENTITY_LIMIT, issues.NO_CONNECTIVITY, issues.STORE_LOST, issues.UNSTEADY_CONNECTION}
     assert EN["issues"].keys() == kinds
@@ -129,7 +129,7 @@ def test_every_issue() -> None:
         assert ("fix_flow" in issue) is not ("description" in issue)  # fixed there, or explained here
 
 
-def test_the_dialog_that_adds_a_site() -> None:
+def test_the_dialog_that_adds_a_site_has_all_its_texts() -> None:
     config, said = EN["config"], words("config_flow")
     assert config["step"].keys() == given("config_flow", "step_id") - {"listen"}  # that one shows only its progress
     assert config["progress"].keys() == given("config_flow", "progress_action")
@@ -140,7 +140,7 @@ def test_the_dialog_that_adds_a_site() -> None:
         assert step.get("data", {}).keys() == step.get("data_description", {}).keys()
 
 
-def test_the_options() -> None:
+def test_the_options_have_all_their_texts() -> None:
     (step,) = EN["options"]["step"].values()
     options = {field.name for field in fields(SiteOptions)}
     assert step["data"].keys() == step["data_description"].keys() == options
