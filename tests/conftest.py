@@ -18,6 +18,8 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 # the test package has a `custom_components` of its own: ours must be the one that is found
 import custom_components.site_devices  # noqa: F401
 
+from .live_site import begin, site  # noqa: F401
+
 
 def pytest_configure() -> None:
     """Let what ends a run end it as Ctrl-C does: else brokers, Home Assistants and folders would be left behind."""

@@ -8,17 +8,16 @@ from pathlib import Path
 import re
 from typing import Any
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation.const import DOMAIN as AUTOMATION
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import device_registry as dr, label_registry as lr
 from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
+from pytest_homeassistant_custom_component.common import async_mock_service
 import yaml
 
-from . import advance, heartbeat, setup_site
+from .live_site import LiveSite
 
 PAGE = (Path(__file__).parent.parent / "docs/automations.md").read_text(encoding="utf-8")
 OUTAGE, DEVICE, WORK, DEADLINES = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
@@ -32,12 +31,11 @@ def phone(hass: HomeAssistant) -> list[ServiceCall]:
 
 
 @pytest.fixture
-async def site(hass: HomeAssistant) -> AsyncGenerator[MockConfigEntry]:
+async def two(hass: HomeAssistant, site: LiveSite) -> AsyncGenerator[LiveSite]:
     """A site with two devices."""
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    await heartbeat(hass, "datalogger/monstro/2", "OTHER", name="_Roof_ <b>")
-    yield entry
+    await site.heartbeat()
+    await site.heartbeat("datalogger/monstro/2", "OTHER", name="_Roof_ <b>")
+    yield site
     if hass.services.has_service(AUTOMATION, "turn_off"):
         await hass.services.async_call(AUTOMATION, "turn_off", {"entity_id": "all"}, blocking=True)
 
@@ -49,26 +47,20 @@ async def load(hass: HomeAssistant, automation: dict[str, Any]) -> None:
 
 
 async def test_an_outage_is_one_message_and_so_is_the_next(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, site: MockConfigEntry, phone: list[ServiceCall]
+    hass: HomeAssistant, two: LiveSite, phone: list[ServiceCall]
 ) -> None:
     await load(hass, OUTAGE)
-    await advance(hass, freezer, 31)
-    await advance(hass, freezer, 16)
+    await two.advance(31, 16)
     assert [call.data["title"] for call in phone] == ["2 devices are offline"]
     assert phone[0].data["message"] == r"2 devices of sito_001 are offline: monstro/1, \_Roof\_ \<b\>"
-    await hass.config_entries.async_reload(site.entry_id)
-    await hass.async_block_till_done()
-    await heartbeat(hass)
-    await advance(hass, freezer, 31)
-    await advance(hass, freezer, 16)
+    await two.reload()
+    await two.heartbeat()
+    await two.advance(31, 16)
     assert [call.data["title"] for call in phone] == ["2 devices are offline", "1 devices are offline"]
 
 
-async def test_a_message_as_plain_text(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, site: MockConfigEntry
-) -> None:
-    await advance(hass, freezer, 31)
-    await advance(hass, freezer, 16)
+async def test_a_message_as_plain_text(hass: HomeAssistant, two: LiveSite) -> None:
+    await two.advance(31, 16)
     variables = {"trigger": {"to_state": hass.states.get("event.sito_001_events")}}
     plain, names = (
         Template(f"{{{{ {text} }}}}", hass).async_render(variables)
@@ -79,40 +71,38 @@ async def test_a_message_as_plain_text(
 
 
 async def test_one_device_is_silent_for_five_minutes(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, site: MockConfigEntry, phone: list[ServiceCall]
+    hass: HomeAssistant, two: LiveSite, phone: list[ServiceCall]
 ) -> None:
     await load(hass, DEVICE)
-    await advance(hass, freezer, 31)
-    await advance(hass, freezer, 290)
+    await two.advance(31, 290)
     assert not phone
-    await advance(hass, freezer, 11)
+    await two.advance(11)
     assert len(phone) == 1
-    await hass.config_entries.async_reload(site.entry_id)  # off, unavailable and off again
-    await hass.async_block_till_done()
-    await advance(hass, freezer, 400)
+    await two.reload()  # off, unavailable and off again
+    await two.advance(400)
     assert len(phone) == 1
 
 
-async def test_planned_work(hass: HomeAssistant, freezer: FrozenDateTimeFactory, site: MockConfigEntry) -> None:
+async def test_planned_work(hass: HomeAssistant, two: LiveSite) -> None:
     await load(hass, WORK)
     (automation,) = hass.states.async_all(AUTOMATION)
     await hass.services.async_call(AUTOMATION, "trigger", {"entity_id": automation.entity_id})
     for _ in range(20):
         await asyncio.sleep(0)  # it waits for an hour now, so nothing is ever done
-    assert hass.states.get("switch.sito_001_monitoring").state == "off"
-    await advance(hass, freezer, 3601)
-    assert hass.states.get("switch.sito_001_monitoring").state == "on"
-    assert hass.states.get("binary_sensor.monstro_1_connectivity").state == "on"
+    assert two.state("switch.sito_001_monitoring") == "off"
+    await two.advance(3601)
+    assert two.state("switch.sito_001_monitoring") == "on"
+    assert two.state("binary_sensor.monstro_1_connectivity") == "on"
 
 
-async def test_deadlines_by_a_label(hass: HomeAssistant, site: MockConfigEntry) -> None:
+async def test_deadlines_by_a_label(hass: HomeAssistant, two: LiveSite) -> None:
     label = lr.async_get(hass).async_create("slow").label_id
-    pages = dr.async_entries_for_config_entry(dr.async_get(hass), site.entry_id)
-    page = next(page for page in pages if page.serial_number == "OTHER")
-    dr.async_get(hass).async_update_device(page.id, labels={label})
+    dr.async_get(hass).async_update_device(two.page("OTHER").id, labels={label})
     await load(hass, DEADLINES)
     (automation,) = hass.states.async_all(AUTOMATION)
     await hass.services.async_call(AUTOMATION, "trigger", {"entity_id": automation.entity_id}, blocking=True)
     await hass.async_block_till_done()
-    records = site.runtime_data.fleet.records
-    assert {record.serial: record.offline_after for record in records.values()} == {"TEST123": None, "OTHER": 900}
+    assert {record.serial: record.offline_after for record in two.fleet.records.values()} == {
+        "TEST123": None,
+        "OTHER": 900,
+    }

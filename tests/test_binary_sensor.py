@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 import pytest
 
-from . import advance, connectivity, heartbeat, publish, setup_site
+from . import publish
+from .live_site import LiveSite
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
-async def test_the_wires_own_example(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    await setup_site(hass)
+async def test_the_wires_own_example(hass: HomeAssistant, site: LiveSite) -> None:
     await publish(
         hass,
         "sito_001/datalogger/monstro/1/heartbeat",
@@ -23,9 +22,9 @@ async def test_the_wires_own_example(hass: HomeAssistant, freezer: FrozenDateTim
     assert state.state == "on"
     assert state.attributes == {"device_class": "connectivity", "friendly_name": "monstro/1 Connectivity"}
 
-    await advance(hass, freezer, 29.95)
-    assert connectivity(hass) == "on"
-    await advance(hass, freezer, 0.06)
-    assert connectivity(hass) == "off"
-    await heartbeat(hass)
-    assert connectivity(hass) == "on"
+    await site.advance(29.95)
+    assert site.connectivity() == "on"
+    await site.advance(0.06)
+    assert site.connectivity() == "off"
+    await site.heartbeat()
+    assert site.connectivity() == "on"

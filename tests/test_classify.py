@@ -59,7 +59,9 @@ OUR_WORDS = sorted({word for alternatives in room._WORDS.values() for word in al
         ("x", "bananas", None, MEASUREMENT),
     ],
 )
-def test_classes(name: str, unit: str | None, device_class: str | None, state_class: SensorStateClass) -> None:
+def test_a_name_and_a_unit_make_classes(
+    name: str, unit: str | None, device_class: str | None, state_class: SensorStateClass
+) -> None:
     classes = classify(name, unit)
     assert (classes.device_class, classes.state_class) == (device_class, state_class)
     assert classes.unit == unit
@@ -99,7 +101,7 @@ def test_classes(name: str, unit: str | None, device_class: str | None, state_cl
         (None, None),
     ],
 )
-def test_spellings(written: str | None, unit: str | None) -> None:
+def test_spellings_of_units(written: str | None, unit: str | None) -> None:
     assert classify("x", written).unit == unit
 
 

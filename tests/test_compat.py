@@ -41,7 +41,7 @@ def test_a_parent_is_named_as_the_release_takes_it(
     assert compat.via(parent) == {argument: parent.id if argument == "via_device_id" else ("elsewhere", "hub")}
 
 
-def test_this_release_takes_it(
+def test_this_release_takes_the_parent_as_it_is_named(
     hass: HomeAssistant, entry: MockConfigEntry, parent: dr.DeviceEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What breaks here is the registration of every device page."""

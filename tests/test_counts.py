@@ -6,6 +6,8 @@ How long it all takes is the benchmark's business.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -48,24 +50,18 @@ def timers(hass: HomeAssistant) -> Counter[str]:
     )
 
 
-class Written:
-    """The states that are written within a block."""
+@contextmanager
+def counted() -> Generator[Counter[str]]:
+    """Count the states that are written within a block, by their entity."""
+    written: Counter[str] = Counter()
+    really = StateMachine.async_set_internal
 
-    def __init__(self) -> None:
-        self.entities: Counter[str] = Counter()
-        self._patch = patch.object(StateMachine, "async_set_internal", autospec=True, side_effect=self._set)
-        self._really = StateMachine.async_set_internal
+    def write(machine: StateMachine, entity_id: str, *args: Any, **kwargs: Any) -> None:
+        written[entity_id] += 1
+        really(machine, entity_id, *args, **kwargs)
 
-    def _set(self, machine: StateMachine, entity_id: str, *args: Any, **kwargs: Any) -> None:
-        self.entities[entity_id] += 1
-        self._really(machine, entity_id, *args, **kwargs)
-
-    def __enter__(self) -> Counter[str]:
-        self._patch.start()
-        return self.entities
-
-    def __exit__(self, *_: object) -> None:
-        self._patch.stop()
+    with patch.object(StateMachine, "async_set_internal", write):
+        yield written
 
 
 async def fleet(hass: HomeAssistant, size: int, **options: object) -> None:
@@ -105,7 +101,7 @@ async def test_there_is_one_timer_for_each_purpose_whatever_the_size(hass: HomeA
 
 async def test_a_heartbeat_writes_no_state_and_a_data_message_those_that_changed(hass: HomeAssistant) -> None:
     await fleet(hass, FEW)
-    with Written() as written:
+    with counted() as written:
         beats(hass, FEW)
         reports(hass, FEW, 1)
         await hass.async_block_till_done()
@@ -119,7 +115,7 @@ async def test_a_device_that_falls_silent_writes_each_of_its_entities_once(
 ) -> None:
     await fleet(hass, MANY)
     await advance(hass, freezer, 20)  # the events and counts of the discovery are through
-    with Written() as written:
+    with counted() as written:
         await advance(hass, freezer, 11)
         await until(lambda: connectivity(hass, f"datalogger/T{MANY - 1}") == "off")
         await hass.async_block_till_done()

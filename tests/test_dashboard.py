@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from freezegun import api as freezegun
-from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.template import Template
@@ -16,7 +15,8 @@ import yaml
 
 from custom_components.site_devices.const import DOMAIN
 
-from . import SITE, advance, deliver, entity_state, heartbeat, lose_connection, publish, setup_site
+from . import SITE, deliver, entity_state, lose_connection, setup_site
+from .live_site import LiveSite
 
 DOCS = Path(__file__).parent.parent / "docs"
 FILES = {"en": DOCS / "dashboard.yaml", "it": DOCS / "dashboard.it.yaml"}
@@ -71,8 +71,7 @@ def code(content: str) -> list[str]:
     return re.findall(r"{%.*?%}|{{.*?}}", content, re.DOTALL)
 
 
-async def test_a_site_without_devices(hass: HomeAssistant, language: str) -> None:
-    await setup_site(hass)
+async def test_the_cards_of_a_site_without_devices(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     assert rows(shown(hass, language, SITES)) == [
         [rf"[sito\_001](/config/devices/device/{page_of(hass, SITE)})", "0", "0", "0"]
     ]
@@ -81,31 +80,30 @@ async def test_a_site_without_devices(hass: HomeAssistant, language: str) -> Non
     assert shown(hass, language, EVENT)
 
 
-async def test_no_site(hass: HomeAssistant, language: str) -> None:
+async def test_the_cards_without_a_site(hass: HomeAssistant, language: str) -> None:
     assert rows(shown(hass, language, SITES)) == []
     assert shown(hass, language, OFFLINE) == EMPTY[language]
 
 
-async def test_how_many_there_are_and_which_are_offline_since_when(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str
+@pytest.mark.parametrize("begin", ["2025-10-17T10:00:00Z"])
+async def test_the_cards_tell_how_many_there_are_and_which_are_offline_since_when(
+    hass: HomeAssistant, site: LiveSite, language: str
 ) -> None:
     await hass.config.async_set_time_zone("Europe/Rome")
-    freezer.move_to("2025-10-17T10:00:00Z")
-    await setup_site(hass)
     await setup_site(hass, "sito_002")
-    await heartbeat(hass)
-    await heartbeat(hass, "gateway/1", "GATE")
-    await heartbeat(hass, "gateway/1", "GATE", site="sito_002")
-    await heartbeat(hass, "gateway/2", "NEVER", site="sito_002", retain=True)
+    await site.heartbeat()
+    await site.heartbeat("gateway/1", "GATE")
+    await site.heartbeat("gateway/1", "GATE", site="sito_002")
+    await site.heartbeat("gateway/2", "NEVER", site="sito_002", retain=True)
     # another integration has such sensors as well, and data of ours may be false
     hass.states.async_set("binary_sensor.other", "off", {"device_class": "connectivity"})
     hass.states.async_set("binary_sensor.plain", "off")
-    await publish(hass, "sito_001/gateway/1/input", {"serial_number": "GATE", "door": False})
-    await advance(hass, freezer, 20)
-    await heartbeat(hass, "gateway/1", "GATE", site="sito_002")
-    await advance(hass, freezer, 11)
-    await heartbeat(hass)
-    await advance(hass, freezer, 20)
+    await site.report("gateway/1", "GATE", door=False)
+    await site.advance(20)
+    await site.heartbeat("gateway/1", "GATE", site="sito_002")
+    await site.advance(11)
+    await site.heartbeat()
+    await site.advance(20)
 
     assert [row[1:] for row in rows(shown(hass, language, SITES))] == [["1", "1", "0"], ["0", "1", "1"]]
     listed = rows(shown(hass, language, OFFLINE))
@@ -113,22 +111,20 @@ async def test_how_many_there_are_and_which_are_offline_since_when(
     assert listed[0][0] == f"[Gateway 1](/config/devices/device/{page_of(hass, 'Gateway 1')})"
 
 
-async def test_the_last_event(hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str) -> None:
+@pytest.mark.parametrize("begin", ["2025-10-17T10:00:00Z"])
+async def test_the_last_event(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     await hass.config.async_set_time_zone("Europe/Rome")
-    freezer.move_to("2025-10-17T10:00:00Z")
-    await setup_site(hass)
-    await heartbeat(hass)
-    await advance(hass, freezer, 15)
+    await site.heartbeat()
+    await site.advance(15)
     told = shown(hass, language, EVENT).strip()
     assert told == "**2025-10-17 12:00:15** monstro/1 was discovered on sito_001."
 
 
-async def test_while_nothing_is_known(hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
-    await advance(hass, freezer, 31)
+async def test_the_cards_while_nothing_is_known(hass: HomeAssistant, site: LiveSite, language: str) -> None:
+    await site.heartbeat()
+    await site.advance(31)
     lose_connection(hass)
-    await advance(hass, freezer, 61)
+    await site.advance(61)
     assert rows(shown(hass, language, SITES))[0][1:] == ["0", "0", "1"]
     assert shown(hass, language, OFFLINE) == EMPTY[language]
 
@@ -147,27 +143,23 @@ async def test_the_graph_is_of_sensors_that_there_are(hass: HomeAssistant, langu
     ["<img src=x onerror=alert(1)>", "a | b", "[x](javascript:alert(1))", "{{ 1/0 }}", r"a\ `b` *c* _d_", "www.x.yz"],
 )
 async def test_what_a_device_calls_itself_stays_text(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str, name: str
+    hass: HomeAssistant, site: LiveSite, language: str, name: str
 ) -> None:
-    await setup_site(hass)
-    await heartbeat(hass, name=name)
-    await advance(hass, freezer, 31)
+    await site.heartbeat(name=name)
+    await site.advance(31)
     ((cell, *_),) = rows(shown(hass, language, OFFLINE))
     text, _, _ = cell.removeprefix("[").rpartition("](/config/devices/device/")
     assert not re.search(r"[!-/:-@\[-`{-~]", re.sub(r"\\[!-/:-@\[-`{-~]", "", text))  # each mark has a backslash
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text) == name
 
 
-async def test_five_hundred_devices_all_of_them_offline(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str
-) -> None:
-    await setup_site(hass)
+async def test_five_hundred_devices_all_of_them_offline(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     for number in range(500):
         data = {"serial_number": f"T{number}", "door": False, "temperature": 21, "humidity": 50}
         deliver(hass, f"sito_001/datalogger/monstro/{number}/heartbeat", data)
         deliver(hass, f"sito_001/datalogger/monstro/{number}/input", data)
     await hass.async_block_till_done()
-    await advance(hass, freezer, 31)
+    await site.advance(31)
     for card in (SITES, OFFLINE, EVENT):
         begun = freezegun.real_perf_counter()
         text = shown(hass, language, card)
@@ -182,12 +174,11 @@ async def test_five_hundred_devices_all_of_them_offline(
 
 
 async def test_an_outage_does_not_render_a_card_once_for_each_device(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, language: str
+    hass: HomeAssistant, site: LiveSite, language: str
 ) -> None:
     """Home Assistant renders a card again with each change of an entity it names, but for a domain once a second."""
-    await setup_site(hass)
-    await heartbeat(hass)
-    await advance(hass, freezer, 31)
+    await site.heartbeat()
+    await site.advance(31)
     for card in (SITES, OFFLINE):
         info = template(hass, language, card).async_render_to_info(strict=True)
         assert info.result()

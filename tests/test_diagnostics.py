@@ -7,13 +7,13 @@ import json
 import logging
 from typing import Any
 
+from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.json import json_bytes
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.site_devices.const import DOMAIN
@@ -23,38 +23,35 @@ from custom_components.site_devices.diagnostics import (
     async_get_device_diagnostics,
 )
 
-from . import advance, heartbeat, lose_connection, page, publish, setup_site
+from . import publish, setup_site
+from .live_site import LiveSite
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 SECRETS = ("TEST123", "SECRET", "ab/c", "ab%2Fc")
 
 
-async def of_site(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+async def of_site(site: LiveSite) -> Any:
     """Return the site's diagnostics as they are downloaded."""
-    return json.loads(json_bytes(await async_get_config_entry_diagnostics(hass, entry)))
+    return json.loads(json_bytes(await async_get_config_entry_diagnostics(site.hass, site.entry)))
 
 
-async def of_device(hass: HomeAssistant, entry: MockConfigEntry, serial: str | None) -> Any:
+async def of_device(site: LiveSite, serial: str | None = "TEST123") -> Any:
     """Return a device's diagnostics as they are downloaded."""
-    return json.loads(json_bytes(await async_get_device_diagnostics(hass, entry, page(hass, entry, serial))))
+    return json.loads(json_bytes(await async_get_device_diagnostics(site.hass, site.entry, site.page(serial))))
 
 
-async def test_all_that_is_known_of_a_site_and_a_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    freezer.move_to("2025-10-17T10:00:00Z")
-    entry = await setup_site(hass, options={"offline_after": 60})
-    await heartbeat(
-        hass, timestamp="2025-10-17T10:02:00Z", name="Roof TEST123", model="Monstro", sw_version="1.2", rssi=-70
+@pytest.mark.parametrize("begin", ["2025-10-17T10:00:00Z"])
+async def test_the_diagnostics_tell_all_that_is_known_of_a_site_and_a_device(site: LiveSite) -> None:
+    await site.set_options(offline_after=60)
+    await site.heartbeat(
+        timestamp="2025-10-17T10:02:00Z", name="Roof TEST123", model="Monstro", sw_version="1.2", rssi=-70
     )
-    await publish(
-        hass,
-        "sito_001/datalogger/monstro/1/input",
-        {"serial_number": "TEST123", "temperature": {"value": 21, "unit": "°C"}, "TEST123": True},
-    )
-    await publish(hass, "sito_001/gateway/1/input", {"serial_number": "NEVER HEARD"})
-    freezer.tick(10)
+    await site.report(temperature={"value": 21, "unit": "°C"}, TEST123=True)
+    await site.report("gateway/1", "NEVER HEARD")
+    site.freezer.tick(10)
 
-    assert await of_site(hass, entry) == {
+    assert await of_site(site) == {
         "state": "loaded",
         "title": "sito_001",
         "site_code": "sito_001",
@@ -103,101 +100,95 @@ async def test_all_that_is_known_of_a_site_and_a_device(hass: HomeAssistant, fre
     }
 
 
-async def test_what_is_not_known_is_null(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    assert (await of_site(hass, entry))["messages"]["seconds_since_last_heartbeat"] is None
-    await heartbeat(hass, retain=True)
-    (device,) = (await of_site(hass, entry))["devices"]
+async def test_what_is_not_known_is_null(site: LiveSite) -> None:
+    assert (await of_site(site))["messages"]["seconds_since_last_heartbeat"] is None
+    await site.heartbeat(retain=True)
+    (device,) = (await of_site(site))["devices"]
     unknown = ("online", "last_heartbeat", "last_communication", "clock_drift")
     assert [device[key] for key in unknown] == [None] * 4
     assert device["deadline"]["seconds_left"] is None
 
 
-async def test_a_deadline_of_its_own_and_an_offline_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    call = {"device_id": page(hass, entry, "TEST123").id, "seconds": 45}
+async def test_a_deadline_of_an_online_and_of_an_offline_device(hass: HomeAssistant, site: LiveSite) -> None:
+    await site.heartbeat()
+    call = {"device_id": site.page().id, "seconds": 45}
     await hass.services.async_call(DOMAIN, "set_deadline", call, blocking=True)
-    (device,) = (await of_device(hass, entry, "TEST123"))["devices"]
+    (device,) = (await of_device(site))["devices"]
     assert device["deadline"].items() >= {"own": 45, "effective": 45}.items()
-    await advance(hass, freezer, 46)
-    (device,) = (await of_device(hass, entry, "TEST123"))["devices"]
+    await site.advance(46)
+    (device,) = (await of_device(site))["devices"]
     assert device["online"] is False
     assert device["deadline"] == {"own": 45, "effective": 45, "seconds_left": None}
 
 
-async def test_no_time_is_left_while_deadlines_stand_still(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    lose_connection(hass)
-    told = await of_site(hass, entry)
+async def test_no_time_is_left_while_deadlines_stand_still(site: LiveSite) -> None:
+    await site.heartbeat()
+    await site.connect(up=False)
+    told = await of_site(site)
     assert told["mqtt"] == {"connected": False, "listening": False, "lost": False, "echo": True}
     assert told["devices"][0]["deadline"]["seconds_left"] is None
 
 
-async def test_a_devices_own_are_without_the_others(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass, "gateway/1", "GATE")
-    await heartbeat(hass)
-    told = await of_device(hass, entry, "TEST123")
+async def test_the_diagnostics_of_a_device_are_without_the_others(site: LiveSite) -> None:
+    await site.heartbeat("gateway/1", "GATE")
+    site.freezer.tick(1)
+    await site.heartbeat()
+    told = await of_device(site)
     assert [device["serial"] for device in told["devices"]] == ["#2"]  # as in those of the site
     assert told["counts"]["known"] == 2
 
 
-async def test_those_of_the_sites_own_page_and_of_one_that_is_nobodys(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+async def test_a_page_without_a_device_has_no_device_in_its_diagnostics(hass: HomeAssistant, site: LiveSite) -> None:
+    await site.heartbeat()
     dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, serial_number="LEFT"
+        config_entry_id=site.entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, serial_number="LEFT"
     )
     for serial in (None, "LEFT"):
-        assert (await of_device(hass, entry, serial))["devices"] == []
+        assert (await of_device(site, serial))["devices"] == []
 
 
-async def test_those_of_a_site_that_is_not_loaded(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass, options={"offline_after": 60})
-    await heartbeat(hass)
-    await hass.config_entries.async_unload(entry.entry_id)
-    for told in (await of_site(hass, entry), await of_device(hass, entry, "TEST123")):
+async def test_the_diagnostics_of_a_site_that_is_not_loaded(site: LiveSite) -> None:
+    await site.set_options(offline_after=60)
+    await site.heartbeat()
+    await site.unload()
+    for told in (await of_site(site), await of_device(site)):
         assert told.keys() == {"state", "options"}
         assert told["state"] == "not_loaded"
         assert told["options"]["offline_after"] == 60
 
 
-async def test_no_serial_is_in_a_download(
-    hass: HomeAssistant,
-    freezer: FrozenDateTimeFactory,
-    hass_client: ClientSessionGenerator,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Not in all that a device can say, nor in what Home Assistant adds: its list of our repairs, for one."""
+@pytest.fixture
+async def browser(
+    site: LiveSite, hass_client: ClientSessionGenerator, caplog: pytest.LogCaptureFixture
+) -> TestClient[Any, Any]:
+    """Return the browser of a user who may download diagnostics."""
     caplog.set_level(logging.WARNING, "aiohttp.access")  # it does not understand a frozen clock
     for component in ("diagnostics", "repairs"):
-        assert await async_setup_component(hass, component, {})
-    entry = await setup_site(hass)
-    await heartbeat(hass, "datalogger/TEST123/SECRET", "ab/c")
+        assert await async_setup_component(site.hass, component, {})
+    return await hass_client()
+
+
+async def test_no_serial_is_in_a_download(site: LiveSite, browser: TestClient[Any, Any]) -> None:
+    """Not in all that a device can say, nor in what Home Assistant adds: its list of our repairs, for one."""
+    await site.heartbeat("datalogger/TEST123/SECRET", "ab/c")
     # alive at two addresses, and full of itself
     said: dict[str, Any] = {"name": "I am test123", "manufacturer": "TEST123 Ltd", "hw_version": "SECRET-TEST123"}
     for address in ("monstro/SECRET", "TEST123/1", "monstro/SECRET", "TEST123/1"):
-        await heartbeat(hass, f"datalogger/{address}", "TEST123", **said)
-        await heartbeat(hass, "datalogger/monstro/9", "SECRET")
-        await advance(hass, freezer, 5)
-    await publish(
-        hass,
-        "sito_001/datalogger/monstro/SECRET/output",
-        {"serial_number": "TEST123", "ab/c": 1, "SECRET": {"value": 2, "unit": "TEST123"}},
-    )
+        await site.heartbeat(f"datalogger/{address}", "TEST123", **said)
+        await site.heartbeat("datalogger/monstro/9", "SECRET")
+        await site.advance(5)
+    data: dict[str, Any] = {"ab/c": 1, "SECRET": {"value": 2, "unit": "TEST123"}}
+    await site.report("datalogger/monstro/SECRET", channel="output", **data)
     # one that takes the place of another
-    await advance(hass, freezer, 31)
+    await site.advance(31)
     for _ in range(9):
-        await heartbeat(hass, "datalogger/monstro/9", "TEST123-B", **said)
-        await advance(hass, freezer, 15)
+        await site.heartbeat("datalogger/monstro/9", "TEST123-B", **said)
+        await site.advance(15)
 
-    client = await hass_client()
-    urls = [f"/api/diagnostics/config_entry/{entry.entry_id}"]
-    urls += [f"{urls[0]}/device/{page(hass, entry, serial).id}" for serial in ("TEST123", "SECRET", "ab/c", None)]
+    urls = [f"/api/diagnostics/config_entry/{site.entry.entry_id}"]
+    urls += [f"{urls[0]}/device/{site.page(serial).id}" for serial in ("TEST123", "SECRET", "ab/c", None)]
     for url in urls:
-        answer = await client.get(url)
+        answer = await browser.get(url)
         assert answer.status == 200
         text = await answer.text()
         assert json.loads(text)["data"]["counts"]["known"] == 4
@@ -206,12 +197,12 @@ async def test_no_serial_is_in_a_download(
         assert not [secret for secret in (*SECRETS, *map(str.lower, SECRETS)) if secret in text]
 
 
-async def test_no_short_serial_is_in_them_where_it_means_a_device(
+async def test_no_short_serial_is_told_where_it_means_a_device(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
     """Not at others either, which may be called after it; but versions and units stay what they are."""
-    entry = await setup_site(hass, "sito_7")
-    hass.config_entries.async_update_entry(entry, title="Site of A7")
+    site = LiveSite(hass, freezer, await setup_site(hass, "sito_7"))
+    hass.config_entries.async_update_entry(site.entry, title="Site of A7")
     data = {"serial_number": "A7", "a7": {"current": {"value": 2, "unit": "A"}}, "relay": {"1": True}}
     beats: list[tuple[str, str, dict[str, Any]]] = [
         ("gateway/7", "7", {"sw_version": "7.1", "hw_version": "A"}),
@@ -221,11 +212,11 @@ async def test_no_short_serial_is_in_them_where_it_means_a_device(
         *(("datalogger/a7/7", "A7", {}), ("datalogger/monstro/1", "A7", {})) * 2,  # alive at both
     ]
     for address, serial, said in beats:
-        await heartbeat(hass, address, serial, site="sito_7", **said)
+        await site.heartbeat(address, serial, site="sito_7", **said)
         freezer.tick(1)
     await publish(hass, "sito_7/datalogger/monstro/1/input", data)
 
-    told = await of_site(hass, entry)
+    told = await of_site(site)
     assert (told["title"], told["site_code"]) == ("Site of #2", "sito_#1")
     shown = ("serial", "name", "address", "info", "conflict_addresses")
     assert [[device[key] for key in shown] for device in told["devices"]] == [
@@ -237,33 +228,27 @@ async def test_no_short_serial_is_in_them_where_it_means_a_device(
     points = {point["key"]: point["unit"] for point in told["devices"][1]["data"]}
     assert points == {"in/#2.current": "A", "in/relay.1": None}
     for serial, number in (("7", 0), ("A7", 1), ("TEST123", 3)):
-        (own,) = (await of_device(hass, entry, serial))["devices"]
+        (own,) = (await of_device(site, serial))["devices"]
         assert own["name"] == told["devices"][number]["name"]
 
 
-async def test_a_files_name_has_the_name_of_a_devices_page(
-    hass: HomeAssistant, hass_client: ClientSessionGenerator
-) -> None:
+async def test_a_files_name_has_the_name_of_a_devices_page(site: LiveSite, browser: TestClient[Any, Any]) -> None:
     """Home Assistant makes it, before it asks us: so only a site's has no serial in it, as the documentation says."""
-    assert await async_setup_component(hass, "diagnostics", {})
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    await heartbeat(hass, serial="OTHER")
-    device = page(hass, entry)
-    assert device.name == "monstro/1 (TEST123)"
-    client = await hass_client()
-    url = f"/api/diagnostics/config_entry/{entry.entry_id}"
-    for path, secret in ((url, False), (f"{url}/device/{device.id}", True)):
-        answer = await client.get(path)
+    await site.heartbeat()
+    await site.heartbeat(serial="OTHER")
+    assert site.page().name == "monstro/1 (TEST123)"
+    url = f"/api/diagnostics/config_entry/{site.entry.entry_id}"
+    for path, secret in ((url, False), (f"{url}/device/{site.page().id}", True)):
+        answer = await browser.get(path)
         assert ("TEST123" in answer.headers["Content-Disposition"]) is secret
         assert "TEST123" not in await answer.text()
 
 
-async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_devices_do_not_hold_the_loop(
+    hass: HomeAssistant, site: LiveSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", -1)  # a turn for others after each
-    entry = await setup_site(hass)
-    for number in range(5):
-        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
+    await site.beat(*range(5))
     turns = 0
 
     def turn() -> None:
@@ -273,20 +258,19 @@ async def test_many_devices_do_not_hold_the_loop(hass: HomeAssistant, monkeypatc
             hass.loop.call_soon(turn)
 
     hass.loop.call_soon(turn)
-    assert len((await of_site(hass, entry))["devices"]) == 5
+    assert len((await of_site(site))["devices"]) == 5
     assert turns >= 5
 
 
 async def test_a_site_that_is_unloaded_meanwhile_is_told_as_it_was(
-    hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+    site: LiveSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    await site.heartbeat()
 
     async def in_slices(records: Iterable[DeviceRecord]) -> AsyncIterator[DeviceRecord]:
-        assert await hass.config_entries.async_unload(entry.entry_id)
+        await site.unload()
         for record in records:
             yield record
 
     monkeypatch.setattr("custom_components.site_devices.diagnostics.in_slices", in_slices)
-    assert (await of_site(hass, entry))["counts"]["known"] == 1
+    assert (await of_site(site))["counts"]["known"] == 1

@@ -262,7 +262,7 @@ HACS_SCHEMA = vol.Schema(
 )
 
 
-def test_hacs_json() -> None:
+def test_hacs_json_has_what_hacs_needs() -> None:
     HACS_SCHEMA(load(ROOT / "hacs.json"))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import gc
 import logging
 from typing import Any
+from unittest.mock import AsyncMock
 import weakref
 
 from freezegun.api import FrozenDateTimeFactory
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.mark.usefixtures("broker")
-async def test_it_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -> None:
+async def test_a_site_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -> None:
     (mqtt_entry,) = hass.config_entries.async_entries(mqtt.DOMAIN)
     assert await hass.config_entries.async_unload(mqtt_entry.entry_id)
     entry = await setup_site(hass)
@@ -44,14 +45,14 @@ async def test_it_waits_for_mqtt_to_be_loaded_and_says_so(hass: HomeAssistant) -
 
 
 @pytest.mark.usefixtures("enable_custom_integrations")
-async def test_without_mqtt_it_does_not_start_at_all(hass: HomeAssistant) -> None:
+async def test_a_site_without_mqtt_does_not_start_at_all(hass: HomeAssistant) -> None:
     entry = await setup_site(hass)
     assert entry.state in (ConfigEntryState.SETUP_RETRY, ConfigEntryState.SETUP_ERROR)
     assert not dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
 
 
 @pytest.mark.usefixtures("broker")
-async def test_it_loads_while_the_broker_is_away(hass: HomeAssistant) -> None:
+async def test_a_site_loads_while_the_broker_is_away(hass: HomeAssistant) -> None:
     lose_connection(hass)
     entry = await setup_site(hass)
     assert entry.state is ConfigEntryState.LOADED
@@ -207,12 +208,8 @@ async def test_platforms_that_were_never_set_up_are_not_unloaded(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Home Assistant would complain in the log; those of another site are none of ours."""
-
-    async def fail(*_args: Any) -> None:
-        raise ImportError
-
     await setup_site(hass)
-    monkeypatch.setattr(ConfigEntries, "async_forward_entry_setups", fail)
+    monkeypatch.setattr(ConfigEntries, "async_forward_entry_setups", AsyncMock(side_effect=ImportError))
     entry = await setup_site(hass, "sito_002")
     assert entry.state is ERROR
     complaints = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
@@ -227,14 +224,11 @@ async def test_options_changed_while_a_failed_setup_is_taken_back_change_nothing
     applied: list[Site] = []
     monkeypatch.setattr(Site, "async_apply_options", applied.append)
 
-    async def fail(_site: Site) -> None:
-        raise HomeAssistantError
-
     async def save(site: Site) -> None:
         (entry,) = hass.config_entries.async_entries(DOMAIN)
         hass.config_entries.async_update_entry(entry, options={"offline_after": 60})
 
-    monkeypatch.setattr(Site, "async_start", fail)
+    monkeypatch.setattr(Site, "async_start", AsyncMock(side_effect=HomeAssistantError))
     monkeypatch.setattr(Site, "async_save", save)
     entry = await setup_site(hass)
     assert entry.state is ConfigEntryState.SETUP_RETRY
@@ -246,15 +240,11 @@ async def test_a_platform_that_fails_takes_nothing_else_with_it(
     hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Home Assistant goes on without it; the site can be unloaded and loaded again."""
-
-    async def fail(*_args: Any) -> None:
-        raise RuntimeError
-
     entry = await setup_site(hass)
     assert await hass.config_entries.async_unload(entry.entry_id)
     before = held(hass)
     with monkeypatch.context() as broken:
-        broken.setattr(binary_sensor, "async_setup_entry", fail)
+        broken.setattr(binary_sensor, "async_setup_entry", AsyncMock(side_effect=RuntimeError))
         assert await hass.config_entries.async_setup(entry.entry_id)
     await heartbeat(hass)
     assert connectivity(hass) is None

@@ -71,7 +71,7 @@ def test_no_placeholder_is_left(copy: Path) -> None:
     assert left == {"scripts/set-repository"}  # where it is told apart from a real owner
 
 
-def test_the_way_back_leads_to_where_it_began(copy: Path) -> None:
+def test_the_address_can_be_taken_back(copy: Path) -> None:
     set_repository(copy, f"{PLACEHOLDER}/site_devices")  # also when it has a real address by now
     before = texts(copy)
 

@@ -37,7 +37,7 @@ def _test(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([folder / "scripts/test", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
+def test_the_run_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
     done = _test(copy)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -50,7 +50,7 @@ def test_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["newest", "oldest"])
-def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
+def test_the_run_fails_with_an_end_and_says_which(copy: Path, end: str) -> None:
     _stub(copy / f".venv/{end}/bin/python", 1)
 
     done = _test(copy)
@@ -60,7 +60,7 @@ def test_fails_when_one_end_does_and_says_which(copy: Path, end: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["faults", "wire", "test_compat"])
-def test_fails_when_a_part_does_and_shows_what_it_said(copy: Path, part: str) -> None:
+def test_the_run_fails_with_a_part_and_shows_its_output(copy: Path, part: str) -> None:
     python = copy / ".venv/oldest/bin/python"
     python.write_text(
         f"#!/bin/sh\necho oldest $*\ncase $* in *pytest\\ tests/{part}*) exit 1 ;; esac\n", encoding="utf-8"
@@ -73,13 +73,13 @@ def test_fails_when_a_part_does_and_shows_what_it_said(copy: Path, part: str) ->
     assert f"pytest tests/{part}" in done.stdout
 
 
-def test_fails_when_something_is_left_uncovered(copy: Path) -> None:
+def test_the_run_fails_when_something_is_left_uncovered(copy: Path) -> None:
     _stub(copy / ".venv/newest/bin/coverage", 2)
 
     assert _test(copy).returncode == 2
 
 
-def test_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
+def test_the_run_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
     shutil.rmtree(copy / ".venv/newest")
 
     done = _test(copy)
@@ -88,7 +88,7 @@ def test_goes_on_with_the_only_end_there_is_and_says_so(copy: Path) -> None:
     assert "on oldest only" in done.stderr
 
 
-def test_asks_for_no_coverage_of_a_part(copy: Path) -> None:
+def test_a_part_is_asked_for_no_coverage(copy: Path) -> None:
     done = _test(copy, "tests/test_fleet.py")
 
     assert done.returncode == 0

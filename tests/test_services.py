@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from datetime import timedelta
 from pathlib import Path
 import time
@@ -35,54 +35,80 @@ from custom_components.site_devices import compat, services
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.core.device import DeviceRecord
 
-from . import (
-    advance,
-    connectivity,
-    deliver,
-    entity_state,
-    heartbeat,
-    lose_connection,
-    publish,
-    regain_connection,
-    setup_site,
-)
+from . import deliver, setup_site
+from .live_site import LiveSite
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 DAY = 86_400
+NOBODYS = {"A": None, "B": None, "G": None}  # the deadlines of the three below: none has its own
 
 
-async def act(hass: HomeAssistant, action: str, context: Context | None = None, **data: Any) -> dict[str, Any]:
+@pytest.fixture
+async def three(site: LiveSite) -> LiveSite:
+    """A site with two dataloggers (A, B) and a gateway (G)."""
+    await site.heartbeat("datalogger/monstro/1", "A")
+    await site.heartbeat("datalogger/monstro/2", "B")
+    await site.heartbeat("gateway/1", "G", name="Roof")
+    return site
+
+
+@pytest.fixture
+async def other(hass: HomeAssistant, freezer: FrozenDateTimeFactory, three: LiveSite) -> LiveSite:
+    """Another site, with a datalogger (C)."""
+    other = LiveSite(hass, freezer, await setup_site(hass, "sito_002"))
+    await other.heartbeat("datalogger/other/1", "C", site="sito_002")
+    return other
+
+
+async def act(site: LiveSite, action: str, context: Context | None = None, **data: Any) -> dict[str, Any]:
     """Call an action; return its answer."""
-    answer: Any = await hass.services.async_call(
+    answer: Any = await site.hass.services.async_call(
         DOMAIN, action, data, blocking=True, context=context, return_response=True
     )
-    await hass.async_block_till_done()
+    await site.hass.async_block_till_done()
     return answer
 
 
-async def refusal(hass: HomeAssistant, action: str, **data: Any) -> tuple[str | None, str]:
-    """Call an action that refuses; return the key of the reason, and the reason itself."""
+async def set_deadline(
+    site: LiveSite, seconds: float | str = 60, context: Context | None = None, **target: Any
+) -> list[Any]:
+    """Set a deadline, and return the devices that got it."""
+    answer = await act(site, "set_deadline", context, **target, seconds=seconds)
+    assert answer.keys() == {"devices"}
+    devices: list[Any] = answer["devices"]
+    return devices
+
+
+async def remove_offline(site: LiveSite, context: Context | None = None, **data: Any) -> list[Any]:
+    """Delete devices that have been offline for a minute, if not told otherwise, and return them."""
+    data = {"config_entry_id": site.entry.entry_id, "offline_for": 60, **data}
+    answer = await act(site, "remove_offline", context, **data)
+    assert answer == {"count": len(answer["devices"]), "devices": answer["devices"]}
+    devices: list[Any] = answer["devices"]
+    return devices
+
+
+async def refusal(call: Awaitable[Any]) -> tuple[str | None, str]:
+    """Await an action that refuses; return the key of the reason, and the reason itself."""
     with pytest.raises(ServiceValidationError) as refused:
-        await act(hass, action, **data)
+        await call
     assert refused.value.translation_domain == DOMAIN
     return refused.value.translation_key, str(refused.value)
 
 
-def page(hass: HomeAssistant, serial: str) -> dr.DeviceEntry:
-    """Return a device's page by its serial; that of a site by its code."""
-    registry = dr.async_get(hass)
-    return next(
-        device
-        for entry in hass.config_entries.async_entries()
-        for device in dr.async_entries_for_config_entry(registry, entry.entry_id)
-        if serial in (device.serial_number, device.name)
-    )
+def ids(site: LiveSite, serials: str | list[str]) -> list[str]:
+    """Return the pages of devices."""
+    return [site.page(serial).id for serial in serials]
 
 
-def pages(hass: HomeAssistant, entry: MockConfigEntry) -> set[str]:
+def serials(answer: list[Any]) -> list[str]:
+    return [device["serial"] for device in answer]
+
+
+def paged(site: LiveSite) -> set[str]:
     """Return the serials of the devices that have a page."""
-    found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    found = dr.async_entries_for_config_entry(dr.async_get(site.hass), site.entry.entry_id)
     return {device.serial_number for device in found if device.serial_number}
 
 
@@ -94,208 +120,171 @@ def foreign_page(hass: HomeAssistant, **identity: Any) -> dr.DeviceEntry:
     return dr.async_get(hass).async_get_or_create(config_entry_id=entry.entry_id, name="Lamp", **identity)
 
 
-def deadlines(entry: MockConfigEntry) -> dict[str, float | None]:
+def deadlines(site: LiveSite) -> dict[str, float | None]:
     """Return which devices of a site have a deadline of their own."""
-    return {record.serial: record.offline_after for record in entry.runtime_data.fleet.records.values()}
+    return {record.serial: record.offline_after for record in site.fleet.records.values()}
 
 
-async def stay_silent(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+def target(site: LiveSite, by: str, chosen: str = "A") -> dict[str, Any]:
+    """Return a target with dataloggers, in an area or with a label that other things are in or have as well."""
+    connectivities = {"A": "binary_sensor.monstro_1_connectivity", "B": "binary_sensor.monstro_2_connectivity"}
+    label = lr.async_get(site.hass).async_create("Night").label_id
+    floor = fr.async_get(site.hass).async_create("Top").floor_id
+    area = ar.async_get(site.hass).async_create("Roof", floor_id=floor).id
+    for device_id in (*ids(site, chosen), site.page(None).id, foreign_page(site.hass).id):
+        dr.async_get(site.hass).async_update_device(device_id, area_id=area, labels={label})
+    targets: dict[str, Any] = {
+        "device_id": ids(site, chosen),
+        "entity_id": [connectivities[serial] for serial in chosen],
+        "label_id": label,
+        "area_id": area,
+        "floor_id": floor,
+    }
+    return {by: targets[by]}
+
+
+async def stay_silent(site: LiveSite, seconds: float) -> None:
     """Let time pass with nobody heard: in two steps, as an hour in one is an hour in which the loop was held."""
-    await advance(hass, freezer, 31)
-    await advance(hass, freezer, seconds - 31)
-
-
-async def two_loggers_and_a_gateway(hass: HomeAssistant) -> MockConfigEntry:
-    entry = await setup_site(hass)
-    await heartbeat(hass, "datalogger/monstro/1", "A")
-    await heartbeat(hass, "datalogger/monstro/2", "B")
-    await heartbeat(hass, "gateway/1", "G", name="Roof")
-    return entry
+    await site.advance(31, seconds - 31)
 
 
 # set_deadline
 
 
-async def test_a_device_gets_a_deadline_of_its_own(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    await two_loggers_and_a_gateway(hass)
-    answer = await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=60)
-    assert answer == {
-        "devices": [{"name": "monstro/1", "serial": "A", "device_id": page(hass, "A").id, "deadline": 60}]
-    }
-    await advance(hass, freezer, 30.1)
-    assert (connectivity(hass, "datalogger/A"), connectivity(hass, "datalogger/B")) == ("on", "off")
-    await advance(hass, freezer, 29.8)
-    assert connectivity(hass, "datalogger/A") == "on"
-    await advance(hass, freezer, 0.2)
-    assert connectivity(hass, "datalogger/A") == "off"
+async def test_a_device_gets_a_deadline_of_its_own(three: LiveSite) -> None:
+    (device_id,) = ids(three, "A")
+    assert await set_deadline(three, device_id=device_id) == [
+        {"name": "monstro/1", "serial": "A", "device_id": device_id, "deadline": 60}
+    ]
+    await three.advance(30.1)
+    assert (three.connectivity("datalogger/A"), three.connectivity("datalogger/B")) == ("on", "off")
+    await three.advance(29.8)
+    assert three.connectivity("datalogger/A") == "on"
+    await three.advance(0.2)
+    assert three.connectivity("datalogger/A") == "off"
 
 
-async def test_it_outlives_a_reload(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=60)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-    assert deadlines(entry) == {"A": 60, "B": None, "G": None}
+async def test_a_deadline_outlives_a_reload(three: LiveSite) -> None:
+    await set_deadline(three, device_id=ids(three, "A"))
+    await three.reload()
+    assert deadlines(three) == {**NOBODYS, "A": 60}
 
 
-async def test_zero_is_the_sites_deadline_again(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=60)
-    await advance(hass, freezer, 40)
-    answer = await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=0)
-    assert answer["devices"][0]["deadline"] == 30
-    assert deadlines(entry)["A"] is None
-    await advance(hass, freezer, 0)
-    assert connectivity(hass, "datalogger/A") == "off"
+async def test_zero_is_the_sites_deadline_again(three: LiveSite) -> None:
+    await set_deadline(three, device_id=ids(three, "A"))
+    await three.advance(40)
+    (device,) = await set_deadline(three, 0, device_id=ids(three, "A"))
+    assert device["deadline"] == 30
+    assert deadlines(three)["A"] is None
+    await three.advance(0)
+    assert three.connectivity("datalogger/A") == "off"
 
 
 @pytest.mark.parametrize("seconds", [5, 86_400, "120"])
-async def test_bounds_are_included(hass: HomeAssistant, seconds: Any) -> None:
-    await two_loggers_and_a_gateway(hass)
-    answer = await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=seconds)
-    assert answer["devices"][0]["deadline"] == int(seconds)
+async def test_bounds_are_included(three: LiveSite, seconds: Any) -> None:
+    (device,) = await set_deadline(three, seconds, device_id=ids(three, "A"))
+    assert device["deadline"] == int(seconds)
 
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [(4, "4"), (0.5, "0.5"), (86_401, "86401"), (-30, "-30"), (float("nan"), "nan"), (float("inf"), "inf")],
 )
-async def test_other_deadlines_are_refused(hass: HomeAssistant, seconds: float, told: str) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    reason, text = await refusal(hass, "set_deadline", device_id=page(hass, "A").id, seconds=seconds)
+async def test_other_deadlines_are_refused(three: LiveSite, seconds: float, told: str) -> None:
+    reason, text = await refusal(set_deadline(three, seconds, device_id=ids(three, "A")))
     assert reason == "deadline_out_of_range"
     assert f"A deadline of {told} seconds is not possible. Give 5 to 86400 seconds" in text
-    assert deadlines(entry)["A"] is None
+    assert deadlines(three) == NOBODYS
 
 
-async def test_the_devices_of_several_sites(hass: HomeAssistant) -> None:
-    first, second = await two_loggers_and_a_gateway(hass), await setup_site(hass, "sito_002")
-    await heartbeat(hass, site="sito_002", serial="C")
-    chosen = [page(hass, serial).id for serial in ("C", "G", "A")]
-    answer = await act(hass, "set_deadline", device_id=chosen, seconds=60)
-    assert [device["name"] for device in answer["devices"]] == ["monstro/1", "Roof", "monstro/1"]
-    assert [device["serial"] for device in answer["devices"]] == ["A", "G", "C"]
-    assert deadlines(first) == {"A": 60, "B": None, "G": 60}
-    assert deadlines(second) == {"C": 60}
+async def test_the_devices_of_several_sites(three: LiveSite, other: LiveSite) -> None:
+    answer = await set_deadline(three, device_id=[*ids(other, "C"), *ids(three, "GA")])
+    assert [device["name"] for device in answer] == ["monstro/1", "Roof", "other/1"]
+    assert serials(answer) == ["A", "G", "C"]
+    assert deadlines(three) == {**NOBODYS, "A": 60, "G": 60}
+    assert deadlines(other) == {"C": 60}
 
 
-async def test_a_whole_type_by_its_label(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    label = lr.async_get(hass).async_create("Monstro").label_id
-    for serial in ("A", "B"):
-        dr.async_get(hass).async_update_device(page(hass, serial).id, labels={label})
-    await act(hass, "set_deadline", label_id=label, seconds=60)
-    assert deadlines(entry) == {"A": 60, "B": 60, "G": None}
+@pytest.mark.parametrize("chosen", ["A", "AB"])
+@pytest.mark.parametrize("by", ["device_id", "entity_id", "label_id", "area_id", "floor_id"])
+async def test_a_target_may_hold_other_things_and_several_devices(three: LiveSite, by: str, chosen: str) -> None:
+    assert serials(await set_deadline(three, **target(three, by, chosen))) == list(chosen)
+    assert deadlines(three) == NOBODYS | dict.fromkeys(chosen, 60)
 
 
-@pytest.mark.parametrize("by", ["area_id", "floor_id"])
-async def test_an_area_may_hold_other_things(hass: HomeAssistant, by: str) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    floor = fr.async_get(hass).async_create("Top")
-    area = ar.async_get(hass).async_create("Roof", floor_id=floor.floor_id)
-    ids = {page(hass, "A").id, page(hass, "sito_001").id, foreign_page(hass).id}
-    for device_id in ids:
-        dr.async_get(hass).async_update_device(device_id, area_id=area.id)
-    target: dict[str, Any] = {by: {"area_id": area.id, "floor_id": floor.floor_id}[by]}
-    answer = await act(hass, "set_deadline", **target, seconds=60)
-    assert [device["serial"] for device in answer["devices"]] == ["A"]
-    assert deadlines(entry) == {"A": 60, "B": None, "G": None}
-
-
-async def test_an_entity_stands_for_its_device(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await act(hass, "set_deadline", entity_id="binary_sensor.monstro_1_connectivity", seconds=60)
-    assert deadlines(entry) == {"A": 60, "B": None, "G": None}
-
-
-async def test_a_labelled_connectivity_stands_for_its_device(hass: HomeAssistant) -> None:
+async def test_a_labelled_connectivity_stands_for_its_device(three: LiveSite) -> None:
     """But no other entity: who labels temperatures does not mean loggers."""
-    entry = await two_loggers_and_a_gateway(hass)
-    await publish(hass, "sito_001/datalogger/monstro/2/input", {"serial_number": "B", "temperature": 21})
-    label = lr.async_get(hass).async_create("Night").label_id
+    await three.report("datalogger/monstro/2", "B", temperature=21)
+    label = lr.async_get(three.hass).async_create("Night").label_id
     for entity_id in ("binary_sensor.monstro_1_connectivity", "sensor.monstro_2_temperature"):
-        er.async_get(hass).async_update_entity(entity_id, labels={label})
-    await act(hass, "set_deadline", label_id=label, seconds=60)
-    assert deadlines(entry) == {"A": 60, "B": None, "G": None}
+        er.async_get(three.hass).async_update_entity(entity_id, labels={label})
+    await set_deadline(three, label_id=label)
+    assert deadlines(three) == {**NOBODYS, "A": 60}
 
 
-async def test_a_muted_device_too(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    device_id = page(hass, "A").id
-    dr.async_get(hass).async_update_device(device_id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await hass.async_block_till_done()
-    await act(hass, "set_deadline", device_id=device_id, seconds=60)
-    assert deadlines(entry)["A"] == 60
-
-
-async def test_no_device(hass: HomeAssistant) -> None:
-    await two_loggers_and_a_gateway(hass)
-    empty = ar.async_get(hass).async_create("Cellar").id
-    for target in ({}, {"area_id": empty}, {"entity_id": "all"}, {"entity_id": "none"}, {"device_id": "none"}):
-        reason, text = await refusal(hass, "set_deadline", **target, seconds=60)
+async def test_a_target_without_devices_is_refused(three: LiveSite) -> None:
+    empty = ar.async_get(three.hass).async_create("Cellar").id
+    targets: list[dict[str, Any]] = [{}, {"area_id": empty}]
+    targets += [{"entity_id": "all"}, {"entity_id": "none"}, {"device_id": "none"}]
+    for nobody in targets:
+        reason, text = await refusal(set_deadline(three, **nobody))
         assert reason == "no_device_targeted"
         assert "No datalogger or gateway is targeted." in text
 
 
-async def test_what_is_not_ours(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, name="Nobody"
+async def test_what_is_not_ours_is_refused(three: LiveSite) -> None:
+    hass = three.hass
+    left = dr.async_get(hass).async_get_or_create(
+        config_entry_id=three.entry.entry_id, identifiers={(DOMAIN, "sito_001/datalogger/LEFT")}, name="Nobody"
     )
     gone = foreign_page(hass, identifiers={(DOMAIN, "sito_404/datalogger/X")})
     er.async_get(hass).async_get_or_create("light", "elsewhere", "1", suggested_object_id="alone")
     dr.async_get(hass).async_update_device(gone.id, name_by_user="Left over")
-    for target, name in (
+    targets: list[tuple[dict[str, Any], str]] = [
         ({"device_id": foreign_page(hass).id}, "Lamp"),
         ({"device_id": gone.id}, "Left over"),
         ({"device_id": "nothing"}, "nothing"),
-        ({"device_id": page(hass, "Nobody").id}, "Nobody"),
+        ({"device_id": left.id}, "Nobody"),
         ({"entity_id": "light.alone"}, "light.alone"),
         ({"entity_id": "light.nowhere"}, "light.nowhere"),
-    ):
-        reason, text = await refusal(hass, "set_deadline", **target, seconds=60)
+    ]
+    for what, name in targets:
+        reason, text = await refusal(set_deadline(three, **what))
         assert reason == "not_a_site_device"
         assert f"{name} is not a datalogger or gateway" in text
 
 
-async def test_one_wrong_device_and_nothing_is_done(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    chosen = [page(hass, "A").id, foreign_page(hass).id, page(hass, "B").id]
-    await refusal(hass, "set_deadline", device_id=chosen, seconds=60)
-    assert deadlines(entry) == {"A": None, "B": None, "G": None}
+async def test_one_wrong_device_and_nothing_is_done(three: LiveSite) -> None:
+    (first, second) = ids(three, "AB")
+    await refusal(set_deadline(three, device_id=[first, foreign_page(three.hass).id, second]))
+    assert deadlines(three) == NOBODYS
 
 
 @pytest.mark.parametrize("by", ["device_id", "entity_id"])
-async def test_the_site_is_not_one_of_its_devices(hass: HomeAssistant, by: str) -> None:
-    await two_loggers_and_a_gateway(hass)
-    target = {"device_id": page(hass, "sito_001").id, "entity_id": "event.sito_001_events"}[by]
-    reason, text = await refusal(hass, "set_deadline", **{by: target}, seconds=60)
+async def test_the_site_is_not_one_of_its_devices(three: LiveSite, by: str) -> None:
+    itself: dict[str, Any] = {by: {"device_id": three.page(None).id, "entity_id": "event.sito_001_events"}[by]}
+    reason, text = await refusal(set_deadline(three, **itself))
     assert reason == "site_device_targeted"
     assert "sito_001 is the site itself" in text
 
 
-async def test_a_site_that_is_not_loaded(hass: HomeAssistant) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    label = lr.async_get(hass).async_create("Night").label_id
-    device = page(hass, "A")
-    dr.async_get(hass).async_update_device(device.id, labels={label})
-    await hass.config_entries.async_unload(entry.entry_id)
-    for target in ({"device_id": device.id}, {"label_id": label}):
-        reason, text = await refusal(hass, "set_deadline", **target, seconds=60)
-        assert reason == "site_not_loaded"
-        assert "The site sito_001 is not loaded." in text
+@pytest.mark.parametrize("by", ["device_id", "label_id"])
+async def test_the_deadlines_of_a_site_that_is_not_loaded_cannot_be_set(three: LiveSite, by: str) -> None:
+    a = target(three, by)
+    await three.unload()
+    reason, text = await refusal(set_deadline(three, **a))
+    assert reason == "site_not_loaded"
+    assert "The site sito_001 is not loaded." in text
 
 
-async def test_a_disabled_site_is_left_out_unless_named(hass: HomeAssistant) -> None:
-    first, second = await two_loggers_and_a_gateway(hass), await setup_site(hass, "sito_002")
-    await heartbeat(hass, site="sito_002", serial="C")
-    label = lr.async_get(hass).async_create("Night").label_id
-    for serial in ("A", "C"):
-        dr.async_get(hass).async_update_device(page(hass, serial).id, labels={label})
-    await hass.config_entries.async_set_disabled_by(first.entry_id, ConfigEntryDisabler.USER)
-    await act(hass, "set_deadline", label_id=label, seconds=60)
-    assert deadlines(second) == {"C": 60}
-    reason, _ = await refusal(hass, "set_deadline", device_id=page(hass, "A").id, seconds=60)
+async def test_a_disabled_site_is_left_out_unless_named(three: LiveSite, other: LiveSite) -> None:
+    a = target(three, "label_id")
+    (c,) = ids(other, "C")
+    dr.async_get(three.hass).async_update_device(c, labels={a["label_id"]})
+    await three.hass.config_entries.async_set_disabled_by(three.entry.entry_id, ConfigEntryDisabler.USER)
+    await set_deadline(three, **a)
+    assert deadlines(other) == {"C": 60}
+    reason, _ = await refusal(set_deadline(three, device_id=ids(three, "A")))
     assert reason == "site_not_loaded"
 
 
@@ -324,216 +313,196 @@ def guest(hass: HomeAssistant) -> MockUser:
     return user
 
 
+def of(user: User | MockUser) -> Context:
+    return Context(user_id=user.id)
+
+
 @pytest.mark.parametrize("by", ["device_id", "entity_id", "label_id"])
-async def test_a_read_only_user_sets_no_deadline(hass: HomeAssistant, hass_read_only_user: User, by: str) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    label = lr.async_get(hass).async_create("Night").label_id
-    device_id = page(hass, "A").id
-    dr.async_get(hass).async_update_device(device_id, labels={label})
-    entity_id = "binary_sensor.monstro_1_connectivity"
-    target = {by: {"device_id": device_id, "entity_id": entity_id, "label_id": label}[by]}
-    context = Context(user_id=hass_read_only_user.id)
+async def test_a_read_only_user_sets_no_deadline(three: LiveSite, hass_read_only_user: User, by: str) -> None:
+    context = of(hass_read_only_user)
     with pytest.raises(Unauthorized) as refused:
-        await act(hass, "set_deadline", context, **target, seconds=60)
+        await set_deadline(three, context=context, **target(three, by))
     assert refused.value.context is context
-    assert (refused.value.entity_id, refused.value.permission) == (entity_id, "control")
-    assert deadlines(entry) == {"A": None, "B": None, "G": None}
+    told = (refused.value.entity_id, refused.value.permission)
+    assert told == ("binary_sensor.monstro_1_connectivity", "control")
+    assert deadlines(three) == NOBODYS
 
 
-async def test_whoever_controls_one_device_sets_the_deadline_of_no_other(hass: HomeAssistant, guest: MockUser) -> None:
+async def test_whoever_controls_one_device_sets_the_deadline_of_no_other(
+    three: LiveSite, other: LiveSite, guest: MockUser
+) -> None:
     """Not even of that one if another is targeted too: all rights are checked before anything is changed."""
-    first, second = await two_loggers_and_a_gateway(hass), await setup_site(hass, "sito_002")
-    await heartbeat(hass, "datalogger/other/1", "C", site="sito_002")
-    context = Context(user_id=guest.id)
-    for serials in ("B", "AB", "AC"):
-        chosen = [page(hass, serial).id for serial in serials]
+    for chosen in (ids(three, "B"), ids(three, "AB"), ids(three, "A") + ids(other, "C")):
         with pytest.raises(Unauthorized):
-            await act(hass, "set_deadline", context, device_id=chosen, seconds=60)
-    assert (deadlines(first), deadlines(second)) == ({"A": None, "B": None, "G": None}, {"C": None})
-    await act(hass, "set_deadline", context, device_id=page(hass, "A").id, seconds=60)
-    assert deadlines(first) == {"A": 60, "B": None, "G": None}
+            await set_deadline(three, context=of(guest), device_id=chosen)
+    assert (deadlines(three), deadlines(other)) == (NOBODYS, {"C": None})
+    await set_deadline(three, context=of(guest), device_id=ids(three, "A"))
+    assert deadlines(three) == {**NOBODYS, "A": 60}
 
 
-async def test_a_muted_device_may_be_controlled_like_others(hass: HomeAssistant, guest: MockUser) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    device_id = page(hass, "A").id
-    dr.async_get(hass).async_update_device(device_id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await hass.async_block_till_done()
-    await act(hass, "set_deadline", Context(user_id=guest.id), device_id=device_id, seconds=60)
-    assert deadlines(entry)["A"] == 60
+@pytest.mark.parametrize("by_guest", [False, True])
+async def test_a_muted_device_may_be_controlled_like_others(three: LiveSite, guest: MockUser, by_guest: bool) -> None:
+    await three.mute("A")
+    await set_deadline(three, context=of(guest) if by_guest else None, device_id=ids(three, "A"))
+    assert deadlines(three) == {**NOBODYS, "A": 60}
 
 
 async def test_a_device_without_connectivity_is_for_administrators_and_automations(
-    hass: HomeAssistant, guest: MockUser, hass_admin_user: User
+    three: LiveSite, guest: MockUser, hass_admin_user: User
 ) -> None:
     """Home Assistant may have had no room for the entity."""
-    entry = await two_loggers_and_a_gateway(hass)
-    er.async_get(hass).async_remove("binary_sensor.monstro_1_connectivity")
-    device_id = page(hass, "A").id
+    er.async_get(three.hass).async_remove("binary_sensor.monstro_1_connectivity")
     with pytest.raises(Unauthorized):
-        await act(hass, "set_deadline", Context(user_id=guest.id), device_id=device_id, seconds=60)
-    assert deadlines(entry)["A"] is None
-    for seconds, context in ((60, Context(user_id=hass_admin_user.id)), (90, Context())):
-        await act(hass, "set_deadline", context, device_id=device_id, seconds=seconds)
-        assert deadlines(entry)["A"] == seconds
+        await set_deadline(three, context=of(guest), device_id=ids(three, "A"))
+    assert deadlines(three) == NOBODYS
+    for seconds, context in ((60, of(hass_admin_user)), (90, Context())):
+        await set_deadline(three, seconds, context, device_id=ids(three, "A"))
+        assert deadlines(three)["A"] == seconds
 
 
-@pytest.mark.parametrize("action", ["set_deadline", "remove_offline"])
-async def test_an_unknown_user_does_nothing(hass: HomeAssistant, freezer: FrozenDateTimeFactory, action: str) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await advance(hass, freezer, 3600)
-    data: dict[str, Any] = {
-        "set_deadline": {"device_id": page(hass, "A").id, "seconds": 60},
-        "remove_offline": {"config_entry_id": entry.entry_id, "offline_for": 60},
-    }[action]
+async def test_an_unknown_user_does_nothing(three: LiveSite) -> None:
+    await three.advance(3600)
     context = Context(user_id="nobody")
-    with pytest.raises(UnknownUser) as refused:
-        await act(hass, action, context, **data)
-    assert refused.value.context is context
-    assert deadlines(entry) == {"A": None, "B": None, "G": None}
+    for call in (
+        set_deadline(three, context=context, device_id=ids(three, "A")),
+        remove_offline(three, context),
+    ):
+        with pytest.raises(UnknownUser) as refused:
+            await call
+        assert refused.value.context is context
+    assert deadlines(three) == NOBODYS
 
 
 @pytest.mark.parametrize(
     ("meanwhile", "expected"),
-    [("delete", {"A": 60, "G": None}), ("reload", {"A": 60, "B": 60, "G": None}), ("unload", "site_not_loaded")],
+    [("delete", {"A": 60, "G": None}), ("reload", {**NOBODYS, "A": 60, "B": 60}), ("unload", None)],
 )
 async def test_devices_that_go_while_rights_are_checked(
-    hass: HomeAssistant,
+    three: LiveSite,
     guest: MockUser,
     monkeypatch: pytest.MonkeyPatch,
     meanwhile: str,
-    expected: dict[str, float | None] | str,
+    expected: dict[str, float | None] | None,
 ) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
     guest.mock_policy({"entities": True})
 
     async def in_slices(items: Iterable[Any]) -> AsyncIterator[Any]:
         for item in items:
             yield item
         if meanwhile == "delete":
-            entry.runtime_data.async_remove(entry.runtime_data.fleet.records["datalogger/B"])
+            three.running.async_remove(three.fleet.records["datalogger/B"])
         elif meanwhile == "reload":
-            await hass.config_entries.async_reload(entry.entry_id)
+            await three.reload()
         else:
-            await hass.config_entries.async_unload(entry.entry_id)
+            await three.unload()
 
     monkeypatch.setattr(services, "in_slices", in_slices)
-    chosen = [page(hass, serial).id for serial in "AB"]
-    call = act(hass, "set_deadline", Context(user_id=guest.id), device_id=chosen, seconds=60)
-    if isinstance(expected, str):
-        with pytest.raises(ServiceValidationError) as refused:
-            await call
-        assert refused.value.translation_key == expected
+    call = set_deadline(three, context=of(guest), device_id=ids(three, "AB"))
+    if expected is None:
+        assert (await refusal(call))[0] == "site_not_loaded"
     else:
-        assert [device["deadline"] for device in (await call)["devices"]] == [60] * (len(expected) - 1)
-        assert deadlines(entry) == expected
+        assert [device["deadline"] for device in await call] == [60] * (len(expected) - 1)
+        assert deadlines(three) == expected
 
 
-@pytest.mark.usefixtures("turns")
-async def test_the_rights_of_many_are_checked_without_holding_the_loop(hass: HomeAssistant, guest: MockUser) -> None:
-    entry = await setup_site(hass)
-    for number in range(20):
-        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
-    turns = 0
+class Turns:
+    """The turns that others had in the event loop."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self.hass = hass
+        self.had = 0
+
+    def ask(self) -> None:
+        """Let somebody else wait for a turn."""
+        self.hass.loop.call_soon(self._take)
+
+    def _take(self) -> None:
+        self.had += 1
+
+
+@pytest.fixture
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the event loop have a turn after each device."""
+    monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", -1)
+
+
+@pytest.mark.usefixtures("unpaced")
+async def test_the_rights_of_many_are_checked_without_holding_the_loop(site: LiveSite, guest: MockUser) -> None:
+    await site.beat(*range(20))
+    turns = Turns(site.hass)
     checked_at: list[int] = []
 
     def check(_entity_id: str, _permission: str) -> bool:
-        def turn() -> None:
-            nonlocal turns
-            turns += 1
-
-        checked_at.append(turns)
-        hass.loop.call_soon(turn)
+        checked_at.append(turns.had)
+        turns.ask()
         return True
 
     guest.permissions = SimpleNamespace(check_entity=check)
-    chosen = [page(hass, f"T{number}").id for number in range(20)]
-    await act(hass, "set_deadline", Context(user_id=guest.id), device_id=chosen, seconds=60)
+    await set_deadline(site, context=of(guest), device_id=ids(site, [f"T{number}" for number in range(20)]))
     assert checked_at == list(range(20))
-    assert set(deadlines(entry).values()) == {60}
+    assert set(deadlines(site).values()) == {60}
 
 
 # remove_offline
 
 
-async def test_only_what_was_silent_for_longer_goes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
+async def test_only_what_was_silent_for_longer_is_deleted(three: LiveSite) -> None:
     heard = dt_util.utcnow()
-    device_id = page(hass, "A").id
-    await stay_silent(hass, freezer, DAY)
-    await heartbeat(hass, "datalogger/monstro/2", "B")
-    await stay_silent(hass, freezer, DAY)
-    await heartbeat(hass, "gateway/1", "G")
-    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"hours": 36})
-    assert answer["count"] == 1
-    (gone,) = answer["devices"]
+    (device_id,) = ids(three, "A")
+    await stay_silent(three, DAY)
+    await three.heartbeat("datalogger/monstro/2", "B")
+    await stay_silent(three, DAY)
+    await three.heartbeat("gateway/1", "G")
+    (gone,) = await remove_offline(three, offline_for={"hours": 36})
     assert abs(dt_util.parse_datetime(gone.pop("last_heartbeat"), raise_on_error=True) - heard) < timedelta(seconds=1)
     assert gone == {"name": "monstro/1", "serial": "A", "device_id": device_id}
-    assert pages(hass, entry) == {"B", "G"}
-    assert connectivity(hass, "datalogger/A") is None
-    await advance(hass, freezer, 1)
-    assert entity_state(hass, "devices_known", "sensor").state == "2"
-    assert deadlines(entry).keys() == {"B", "G"}
+    assert paged(three) == {"B", "G"}
+    assert three.connectivity("datalogger/A") is None
+    await three.advance(1)
+    assert three.entity("devices_known", "sensor").state == "2"
+    assert deadlines(three).keys() == {"B", "G"}
 
-    await heartbeat(hass, "datalogger/monstro/1", "A")  # it was not dead after all
-    assert connectivity(hass, "datalogger/A") == "on"
-
-
-async def test_the_time_must_be_over(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    await stay_silent(hass, freezer, 3600)
-    for_longer = {"config_entry_id": entry.entry_id, "dry_run": True}
-    assert (await act(hass, "remove_offline", offline_for="01:00:01", **for_longer))["count"] == 0
-    assert (await act(hass, "remove_offline", offline_for=3599, **for_longer))["count"] == 1
+    await three.heartbeat("datalogger/monstro/1", "A")  # it was not dead after all
+    assert three.connectivity("datalogger/A") == "on"
 
 
-async def test_a_device_that_never_lived_counts_from_its_discovery(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass, retain=True)
-    await stay_silent(hass, freezer, DAY)
-    for_longer = {"config_entry_id": entry.entry_id}
-    assert (await act(hass, "remove_offline", offline_for={"days": 2}, **for_longer))["count"] == 0
-    answer = await act(hass, "remove_offline", offline_for={"hours": 23}, **for_longer)
-    assert answer["devices"][0]["last_heartbeat"] is None
-    assert pages(hass, entry) == set()
+async def test_the_time_must_be_over(site: LiveSite) -> None:
+    await site.heartbeat()
+    await stay_silent(site, 3600)
+    assert await remove_offline(site, offline_for="01:00:01", dry_run=True) == []
+    assert serials(await remove_offline(site, offline_for=3599, dry_run=True)) == ["TEST123"]
+
+
+async def test_a_device_that_never_lived_counts_from_its_discovery(site: LiveSite) -> None:
+    await site.heartbeat(retain=True)
+    await stay_silent(site, DAY)
+    assert await remove_offline(site, offline_for={"days": 2}) == []
+    (gone,) = await remove_offline(site, offline_for={"hours": 23})
+    assert gone["last_heartbeat"] is None
+    assert paged(site) == set()
 
 
 @pytest.mark.parametrize(
-    ("wall_when_heard", "wall_gained_since"),
-    [(1000.0, None), (None, 365 * DAY)],
-    ids=["the clock had not been set", "the clock jumped by a year"],
+    ("wall_when_heard", "wall_gained_since", "restarted"),
+    [
+        pytest.param(1000.0, 0, False, id="the clock had not been set"),
+        pytest.param(1000.0, 0, True, id="the clock had not been set before a restart"),
+        pytest.param(None, 365 * DAY, False, id="the clock jumped by a year"),
+    ],
 )
 async def test_a_wrong_clock_deletes_nobody(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, wall_when_heard: float | None, wall_gained_since: float | None
+    site: LiveSite, wall_when_heard: float | None, wall_gained_since: float, restarted: bool
 ) -> None:
-    entry = await setup_site(hass)
     with patch("time.time", return_value=wall_when_heard or time.time()):
-        await heartbeat(hass)
-    await advance(hass, freezer, 31)
-    assert connectivity(hass) == "off"
-    for_longer = {"config_entry_id": entry.entry_id, "offline_for": {"days": 30}}
-    with patch("time.time", return_value=time.time() + (wall_gained_since or 0)):
+        await site.heartbeat()
+    await site.advance(31)
+    if restarted:
+        await site.reload()
+    assert site.connectivity() == "off"
+    with patch("time.time", return_value=time.time() + wall_gained_since):
         for dry_run in (True, False):
-            answer = await act(hass, "remove_offline", **for_longer, dry_run=dry_run)
-            assert answer == {"count": 0, "devices": []}
-    assert pages(hass, entry) == {"TEST123"}
-
-
-async def test_a_stamp_from_before_the_clock_was_set_says_nothing_after_a_restart_either(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> None:
-    entry = await setup_site(hass)
-    with patch("time.time", return_value=1000.0):
-        await heartbeat(hass)
-    await advance(hass, freezer, 31)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
-    assert connectivity(hass) == "off"
-    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"days": 30})
-    assert answer["count"] == 0
+            assert await remove_offline(site, offline_for={"days": 30}, dry_run=dry_run) == []
+    assert paged(site) == {"TEST123"}
 
 
 @pytest.mark.parametrize(
@@ -563,174 +532,131 @@ def test_how_long_a_device_has_been_silent_at_least(
     assert services.silence(record, now=1000.0, wall=2e9) == silent_for
 
 
-async def test_an_online_device_never_goes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await act(hass, "set_deadline", device_id=page(hass, "A").id, seconds=86_400)
-    await stay_silent(hass, freezer, 3600)
-    await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"minutes": 1})
-    assert pages(hass, entry) == {"A"}
+async def test_an_online_device_is_never_deleted(three: LiveSite) -> None:
+    await set_deadline(three, 86_400, device_id=ids(three, "A"))
+    await stay_silent(three, 3600)
+    assert serials(await remove_offline(three)) == ["B", "G"]
+    assert paged(three) == {"A"}
 
 
-async def test_a_muted_device_goes_like_others(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    dr.async_get(hass).async_update_device(page(hass, "TEST123").id, disabled_by=dr.DeviceEntryDisabler.USER)
-    await stay_silent(hass, freezer, 3600)
-    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for={"minutes": 1})
-    assert answer["count"] == 1
-    assert pages(hass, entry) == set()
+async def test_a_muted_device_is_deleted_like_others(site: LiveSite) -> None:
+    await site.heartbeat()
+    await site.mute()
+    await stay_silent(site, 3600)
+    assert serials(await remove_offline(site)) == ["TEST123"]
+    assert paged(site) == set()
 
 
-async def test_a_dry_run_deletes_nothing(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
-) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await stay_silent(hass, freezer, 3600)
-    for_longer = {"config_entry_id": entry.entry_id, "offline_for": {"minutes": 1}}
-    dry = await act(hass, "remove_offline", **for_longer, dry_run=True)
-    assert pages(hass, entry) == {"A", "B", "G"}
+async def test_a_dry_run_deletes_nothing(three: LiveSite, caplog: pytest.LogCaptureFixture) -> None:
+    await stay_silent(three, 3600)
+    dry = await remove_offline(three, dry_run=True)
+    assert paged(three) == set("ABG")
     assert "deleted" not in caplog.text
-    assert dry["count"] == 3
-    assert await act(hass, "remove_offline", **for_longer) == dry
-    assert pages(hass, entry) == set()
+    assert serials(dry) == list("ABG")
+    assert await remove_offline(three) == dry
+    assert paged(three) == set()
     assert "sito_001: 3 devices deleted that were offline for longer than 0:01:00" in caplog.text
-    assert await act(hass, "remove_offline", **for_longer) == {"count": 0, "devices": []}
+    assert await remove_offline(three) == []
     assert caplog.text.count("devices deleted") == 1
 
 
-async def test_only_administrators_delete(
-    hass: HomeAssistant, hass_read_only_user: User, hass_admin_user: User
-) -> None:
-    entry = await setup_site(hass)
-    what = {"config_entry_id": entry.entry_id, "offline_for": 60}
+async def test_only_administrators_delete(site: LiveSite, hass_read_only_user: User, hass_admin_user: User) -> None:
     with pytest.raises(Unauthorized):
-        await act(hass, "remove_offline", Context(user_id=hass_read_only_user.id), **what)
-    assert (await act(hass, "remove_offline", Context(user_id=hass_admin_user.id), **what))["count"] == 0
+        await remove_offline(site, of(hass_read_only_user))
+    assert await remove_offline(site, of(hass_admin_user)) == []
 
 
-async def test_nothing_is_deleted_while_nothing_is_heard(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    await stay_silent(hass, freezer, 3600)
-    what = {"config_entry_id": entry.entry_id, "offline_for": 60}
+async def test_nothing_is_deleted_while_nothing_is_heard(site: LiveSite) -> None:
+    await site.heartbeat()
+    await stay_silent(site, 3600)
 
-    lose_connection(hass)
-    reason, text = await refusal(hass, "remove_offline", **what)
+    await site.connect(up=False)
+    reason, text = await refusal(remove_offline(site))
     assert reason == "site_not_heard"
     assert text.startswith("sito_001 can't be heard at the moment")
-    regain_connection(hass)
+    await site.connect(up=True)
 
-    monitoring = {"entity_id": "switch.sito_001_monitoring"}
-    await hass.services.async_call("switch", "turn_off", monitoring, blocking=True)
-    assert (await refusal(hass, "remove_offline", **what))[0] == "site_not_heard"
-    await hass.services.async_call("switch", "turn_on", monitoring, blocking=True)
-    assert (await act(hass, "remove_offline", **what))["count"] == 1
+    await site.monitor("off")
+    assert (await refusal(remove_offline(site)))[0] == "site_not_heard"
+    await site.monitor("on")
+    assert serials(await remove_offline(site)) == ["TEST123"]
 
 
-async def test_an_entry_that_is_no_site(hass: HomeAssistant) -> None:
-    (mqtt,) = hass.config_entries.async_entries("mqtt")
-    await async_setup_component(hass, DOMAIN, {})
+async def test_nothing_is_deleted_of_an_entry_that_is_no_site(site: LiveSite) -> None:
+    (mqtt,) = site.hass.config_entries.async_entries("mqtt")
     for entry_id in ("nothing", mqtt.entry_id):
-        reason, text = await refusal(hass, "remove_offline", config_entry_id=entry_id, offline_for=60)
+        reason, text = await refusal(remove_offline(site, config_entry_id=entry_id))
         assert reason == "site_not_found"
         assert f"no site with the config entry ID {entry_id}." in text
 
 
-async def test_nothing_is_deleted_of_a_site_that_is_not_loaded(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await hass.config_entries.async_unload(entry.entry_id)
-    reason, _ = await refusal(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
-    assert reason == "site_not_loaded"
+async def test_nothing_is_deleted_of_a_site_that_is_not_loaded(site: LiveSite) -> None:
+    await site.unload()
+    assert (await refusal(remove_offline(site)))[0] == "site_not_loaded"
 
 
 @pytest.mark.parametrize(
     "wrong", [{"offline_for": -60}, {"offline_for": "soon"}, {"dry_run": "perhaps"}, {"all": True}]
 )
-async def test_data_of_another_shape(hass: HomeAssistant, wrong: dict[str, Any]) -> None:
-    entry = await setup_site(hass)
+async def test_data_of_another_shape_is_refused(site: LiveSite, wrong: dict[str, Any]) -> None:
     with pytest.raises(vol.Invalid):
-        await act(hass, "remove_offline", **{"config_entry_id": entry.entry_id, "offline_for": 60, **wrong})
+        await remove_offline(site, **wrong)
 
 
-@pytest.fixture
-def turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the event loop have a turn after each device."""
-    monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", -1)
-
-
-@pytest.mark.usefixtures("turns")
+@pytest.mark.usefixtures("unpaced")
 @pytest.mark.parametrize("meanwhile", ["comes back", "is deleted"])
-async def test_one_that_changes_while_others_are_deleted(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, meanwhile: str
-) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    site = entry.runtime_data
-    await stay_silent(hass, freezer, 3600)
-    first, record = page(hass, "A").id, site.fleet.records["datalogger/B"]
+async def test_a_device_that_changes_while_others_are_deleted(three: LiveSite, meanwhile: str) -> None:
+    await stay_silent(three, 3600)
+    (first,), record = ids(three, "A"), three.fleet.records["datalogger/B"]
 
     @callback
     def deleted(event: Any) -> None:
         if event.data["device_id"] != first:
             return
         if meanwhile == "comes back":
-            deliver(hass, "sito_001/datalogger/monstro/2/heartbeat", {"serial_number": "B"})
+            deliver(three.hass, "sito_001/datalogger/monstro/2/heartbeat", {"serial_number": "B"})
         else:
-            site.async_remove(record)
+            three.running.async_remove(record)
 
-    stop = hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, deleted)
-    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
+    stop = three.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, deleted)
+    assert serials(await remove_offline(three)) == ["A", "G"]
     stop()
-    assert [device["serial"] for device in answer["devices"]] == ["A", "G"]
-    assert pages(hass, entry) == ({"B"} if meanwhile == "comes back" else set())
+    assert paged(three) == ({"B"} if meanwhile == "comes back" else set())
 
 
-@pytest.mark.usefixtures("turns")
-async def test_a_site_that_is_unloaded_while_devices_are_deleted(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory
-) -> None:
-    entry = await two_loggers_and_a_gateway(hass)
-    await stay_silent(hass, freezer, 3600)
-    site = entry.runtime_data
-    stop = hass.bus.async_listen(
-        dr.EVENT_DEVICE_REGISTRY_UPDATED, callback(lambda _event: setattr(site, "closed", True))
-    )
-    reason, _ = await refusal(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
+@pytest.mark.usefixtures("unpaced")
+async def test_a_site_that_is_unloaded_while_devices_are_deleted(three: LiveSite) -> None:
+    await stay_silent(three, 3600)
+    closes = callback(lambda _event: setattr(three.running, "closed", True))
+    stop = three.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, closes)
+    assert (await refusal(remove_offline(three)))[0] == "site_not_loaded"
     stop()
-    assert reason == "site_not_loaded"
-    assert pages(hass, entry) == {"B", "G"}
+    assert paged(three) == {"B", "G"}
 
 
-async def test_many_do_not_hold_the_loop(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+async def test_many_are_deleted_without_holding_the_loop(site: LiveSite) -> None:
     """Every few milliseconds others have their turn."""
-    entry = await setup_site(hass)
-    for number in range(20):
-        await heartbeat(hass, f"datalogger/monstro/{number}", f"T{number}")
-    await stay_silent(hass, freezer, 3600)
-    turns = 0
+    await site.beat(*range(20))
+    await stay_silent(site, 3600)
+    turns = Turns(site.hass)
 
     @callback
     def deleted(event: Any) -> None:
-        freezer.tick(0.002)  # as long as it may take to delete one
-
-        def turn() -> None:
-            nonlocal turns
-            turns += 1
-
-        hass.loop.call_soon(turn)
+        site.freezer.tick(0.002)  # as long as it may take to delete one
+        turns.ask()
 
     left_at: list[int] = []
-    site = entry.runtime_data
-    remove = site.async_remove
+    running = site.running
+    remove = running.async_remove
 
     def remove_one(record: DeviceRecord) -> None:
-        left_at.append(turns)
+        left_at.append(turns.had)
         remove(record)
 
-    site.async_remove = remove_one
-    stop = hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, deleted)
-    answer = await act(hass, "remove_offline", config_entry_id=entry.entry_id, offline_for=60)
+    running.async_remove = remove_one
+    stop = site.hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, deleted)
+    assert len(await remove_offline(site)) == 20
     stop()
-    assert answer["count"] == 20
     # nobody's turn came while a slice lasted, and each slice was short
     assert 5 <= len(set(left_at)) < 20
 
@@ -738,12 +664,12 @@ async def test_many_do_not_hold_the_loop(hass: HomeAssistant, freezer: FrozenDat
 # What Home Assistant shows of them
 
 
-async def test_they_are_there_before_any_site(hass: HomeAssistant) -> None:
+async def test_the_actions_are_there_before_any_site(hass: HomeAssistant) -> None:
     await async_setup_component(hass, DOMAIN, {})
     assert hass.services.async_services_for_domain(DOMAIN).keys() == {"set_deadline", "remove_offline"}
 
 
-async def test_their_fields_are_described(hass: HomeAssistant) -> None:
+async def test_the_fields_of_the_actions_are_described(hass: HomeAssistant) -> None:
     await async_setup_component(hass, DOMAIN, {})
     described = (await service.async_get_all_descriptions(hass))[DOMAIN]
     texts = await async_get_translations(hass, "en", "services", {DOMAIN})

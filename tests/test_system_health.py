@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, get_sy
 from custom_components.site_devices.const import DOMAIN
 
 from . import advance, heartbeat, lose_connection, publish, setup_site
+from .live_site import LiveSite
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -25,8 +26,7 @@ async def health(hass: HomeAssistant) -> dict[str, Any]:
     return await get_system_health_info(hass, DOMAIN)
 
 
-async def test_a_site_that_has_heard_nothing(hass: HomeAssistant) -> None:
-    await setup_site(hass)
+async def test_a_site_that_has_heard_nothing(hass: HomeAssistant, site: LiveSite) -> None:
     assert await health(hass) == {
         "sites": 1,
         "sites_loaded": 1,
@@ -38,7 +38,7 @@ async def test_a_site_that_has_heard_nothing(hass: HomeAssistant) -> None:
     }
 
 
-async def test_it_sums_all_sites_up(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+async def test_all_sites_are_summed_up(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entries = [await setup_site(hass, code) for code in ("sito_001", "sito_002", "sito_003")]
     await heartbeat(hass)
     await heartbeat(hass, "gateway/1", "GATE")
@@ -61,20 +61,17 @@ async def test_it_sums_all_sites_up(hass: HomeAssistant, freezer: FrozenDateTime
 
 
 @pytest.mark.parametrize("language", ["en", "it"])
-async def test_each_line_has_its_words(hass: HomeAssistant, language: str) -> None:
-    await setup_site(hass)
+async def test_each_line_of_system_health_has_its_words(hass: HomeAssistant, site: LiveSite, language: str) -> None:
     texts = await async_get_translations(hass, language, "system_health", {DOMAIN})
     assert texts.keys() == {f"component.{DOMAIN}.system_health.info.{line}" for line in await health(hass)}
 
 
-async def test_without_a_connection(hass: HomeAssistant) -> None:
-    await setup_site(hass)
+async def test_mqtt_is_told_as_not_connected_without_a_connection(hass: HomeAssistant, site: LiveSite) -> None:
     lose_connection(hass)
     assert (await health(hass))["mqtt_connected"] is False
 
 
-async def test_without_mqtt(hass: HomeAssistant) -> None:
-    await setup_site(hass)
+async def test_mqtt_is_told_as_not_connected_without_its_entry(hass: HomeAssistant, site: LiveSite) -> None:
     mqtt: MockConfigEntry = hass.config_entries.async_entries("mqtt")[0]
     mqtt.mock_state(hass, ConfigEntryState.NOT_LOADED)
     assert (await health(hass))["mqtt_connected"] is False

@@ -44,27 +44,25 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"{(\w+)}", text))
 
 
-def calls(room: str | Path) -> list[ast.Call]:
+def nodes[Node: ast.AST](room: str | Path, kind: type[Node]) -> list[Node]:
+    """Return what is of a kind in a room's code."""
     tree = ast.parse((FOLDER / room).with_suffix(".py").read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [node for node in ast.walk(tree) if isinstance(node, kind)]
 
 
 def words(room: str) -> set[str]:
     """Return the strings that stand in a room's code."""
-    tree = ast.parse((FOLDER / f"{room}.py").read_text(encoding="utf-8"))
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {node.value for node in nodes(room, ast.Constant) if isinstance(node.value, str)}
 
 
 def methods(room: str) -> set[str]:
     """Return the names of a room's steps."""
-    tree = ast.parse((FOLDER / f"{room}.py").read_text(encoding="utf-8"))
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
-    return {name for name in names if name.startswith("async_step_")}
+    return {node.name for node in nodes(room, ast.AsyncFunctionDef) if node.name.startswith("async_step_")}
 
 
 def given(room: str, name: str) -> set[str]:
     """Return the plain strings that a room gives as an argument of a name."""
-    arguments = [keyword for call in calls(room) for keyword in call.keywords if keyword.arg == name]
+    arguments = [keyword for call in nodes(room, ast.Call) for keyword in call.keywords if keyword.arg == name]
     return {str(keyword.value.value) for keyword in arguments if isinstance(keyword.value, ast.Constant)}
 
 
@@ -94,7 +92,7 @@ def test_every_event_has_a_text_for_one_device_and_for_many() -> None:
 def test_every_error_has_its_text_and_all_that_it_names() -> None:
     raised: dict[str, set[str]] = {}
     for path in FOLDER.rglob("*.py"):
-        for call in calls(path):
+        for call in nodes(path, ast.Call):
             named = {keyword.arg: keyword.value for keyword in call.keywords}
             if isinstance(call.func, ast.Name) and call.func.id == "_error":  # the actions' own
                 (key,) = call.args
@@ -110,12 +108,12 @@ def test_every_error_has_its_text_and_all_that_it_names() -> None:
 def test_no_error_is_raised_without_a_translation() -> None:
     errors = {"ConfigEntryNotReady", "HomeAssistantError", "ServiceValidationError", "ConfigEntryError"}
     for path in FOLDER.rglob("*.py"):
-        for call in calls(path):
+        for call in nodes(path, ast.Call):
             if isinstance(call.func, ast.Name) and call.func.id in errors:
                 assert {keyword.arg for keyword in call.keywords} >= {"translation_domain", "translation_key"}
 
 
-def test_every_issue() -> None:
+def test_every_issue_has_the_texts_of_its_dialog() -> None:
     kinds = {issues.CONFLICT, issues.DATA_LIMIT, issues.DEVICE_LIMIT, issues.REPLACED, issues.SILENT_SITE}
     kinds |= {issues.ENTITY_LIMIT, issues.NO_CONNECTIVITY, issues.STORE_LOST, issues.UNSTEADY_CONNECTION}
     assert EN["issues"].keys() == kinds
@@ -129,7 +127,7 @@ def test_every_issue() -> None:
         assert ("fix_flow" in issue) is not ("description" in issue)  # fixed there, or explained here
 
 
-def test_the_dialog_that_adds_a_site() -> None:
+def test_the_dialog_that_adds_a_site_has_all_its_texts() -> None:
     config, said = EN["config"], words("config_flow")
     assert config["step"].keys() == given("config_flow", "step_id") - {"listen"}  # that one shows only its progress
     assert config["progress"].keys() == given("config_flow", "progress_action")
@@ -140,7 +138,7 @@ def test_the_dialog_that_adds_a_site() -> None:
         assert step.get("data", {}).keys() == step.get("data_description", {}).keys()
 
 
-def test_the_options() -> None:
+def test_the_options_have_all_their_texts() -> None:
     (step,) = EN["options"]["step"].values()
     options = {field.name for field in fields(SiteOptions)}
     assert step["data"].keys() == step["data_description"].keys() == options

@@ -284,7 +284,7 @@ def test_a_topic_of_no_interest_is_not_read_at_all() -> None:
         (f" {LONGEST} ", LONGEST),
     ],
 )
-def test_serials(serial: Any, key: str) -> None:
+def test_serials_are_taken_as_text(serial: Any, key: str) -> None:
     for channel in Channel:
         message = said({"serial_number": serial}, f"sito_001/gateway/1/{channel}")
 
@@ -352,7 +352,7 @@ def test_what_is_no_serial(serial: Any) -> None:
         ({"name": None, "model": " ", "manufacturer": [], "firmware": RTL, "hw_version": False}, None),
     ],
 )
-def test_info(data: dict[str, Any], info: Info | None) -> None:
+def test_what_a_device_says_of_itself(data: dict[str, Any], info: Info | None) -> None:
     assert heard(**data).info == info
 
 
@@ -384,7 +384,7 @@ def test_info(data: dict[str, Any], info: Info | None) -> None:
     ],
     ids=lambda value: repr(value)[:24],
 )
-def test_printable(value: object, text: str | None) -> None:
+def test_what_is_printable_of_a_value(value: object, text: str | None) -> None:
     assert printable(value) == text
 
 
@@ -457,7 +457,7 @@ def test_clock_drift(timestamp: object, drift: float) -> None:
     ],
     ids=lambda value: repr(value)[:24],
 )
-def test_no_clock_drift(timestamp: object) -> None:
+def test_a_timestamp_that_tells_no_clock_drift(timestamp: object) -> None:
     assert clock_drift(timestamp, NOON) is None
 
 

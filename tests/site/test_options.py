@@ -10,13 +10,13 @@ from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.site.options import SiteOptions
 
 
-def test_without_any_the_defaults_hold() -> None:
+def test_the_defaults_hold_without_any_options() -> None:
     assert SiteOptions.of(MockConfigEntry(domain=DOMAIN)) == SiteOptions(
         offline_after=30, new_devices="add", max_devices=1000, data_entities=True, data_interval=0
     )
 
 
-def test_an_entry_stores_them_by_name() -> None:
+def test_an_entry_stores_options_by_name() -> None:
     stored: dict[str, Any] = {
         "offline_after": 60, "new_devices": "ignore", "max_devices": 5, "data_entities": False, "data_interval": 10,
     }  # fmt: skip
@@ -25,6 +25,6 @@ def test_an_entry_stores_them_by_name() -> None:
     assert options != SiteOptions()
 
 
-def test_one_that_a_later_version_stored_is_left_alone() -> None:
+def test_an_option_that_a_later_version_stored_is_left_alone() -> None:
     entry = MockConfigEntry(domain=DOMAIN, options={"offline_after": 60, "colour": "blue"})
     assert SiteOptions.of(entry) == SiteOptions(offline_after=60)

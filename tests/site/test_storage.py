@@ -86,8 +86,13 @@ def device(**fields: Any) -> dict[str, Any]:
     return changed(devices=[{**GOOD["data"]["devices"][0], **fields}])
 
 
-async def test_what_is_good_is_used(hass: HomeAssistant, hass_storage: dict[str, Any], file: Path) -> None:
-    hass_storage[KEY] = GOOD
+@pytest.mark.parametrize("named", [True, False], ids=["now", "from before it named its site"])
+async def test_a_file_that_is_good_is_used(
+    hass: HomeAssistant, hass_storage: dict[str, Any], file: Path, named: bool
+) -> None:
+    hass_storage[KEY] = changed()
+    if not named:
+        del hass_storage[KEY]["data"]["site"]
     await load(hass)
     assert connectivity(hass) == "off"
     assert list(file.parent.glob("*.corrupt.*")) == []
@@ -133,13 +138,6 @@ async def test_a_busy_site_is_saved_all_the_same(
     assert len(hass_storage[KEY]["data"]["devices"]) > 5
     await advance(hass, freezer, 10)
     assert len(hass_storage[KEY]["data"]["devices"]) == 12
-
-
-async def test_a_file_from_before_it_named_its_site_is_used(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
-    hass_storage[KEY] = changed()
-    del hass_storage[KEY]["data"]["site"]
-    await load(hass)
-    assert connectivity(hass) == "off"
 
 
 @pytest.mark.parametrize(
