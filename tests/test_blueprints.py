@@ -209,9 +209,9 @@ async def test_an_outage_of_twelve_is_one_message_and_one_all_clear(site: LiveSi
 
     await play(site, [([*twelve[:11]], SETTLED, CLEAR)])
     assert len(automation.sent) == 1  # one is still missing
-    await play(site, [([*twelve], CLEAR - 0.1)])
+    await play(site, [([*twelve], 0, CLEAR - 0.1)])
     assert len(automation.sent) == 1  # it must last
-    await site.advance(0.1)
+    await site.advance(0.2)
     assert automation.titles[1:] == [ALL_CLEAR]
     assert automation.messages[1:] == automation.plain[1:] == ["No device of sito_001 is offline any more."]
     await play(site, [([*twelve], 20)] * 4)
