@@ -50,12 +50,12 @@ class House:
     def discover(self, *records: DeviceRecord) -> list[Arrival]:
         """Let devices be new; return how they reach a platform."""
         for record in records:
-            self.arrivals.async_hear(Change(record, ChangeKind.DISCOVERED))
+            self.arrivals.async_handle(Change(record, ChangeKind.DISCOVERED))
         return [Arrival(record) for record in records]
 
     def find(self, record: DeviceRecord) -> Arrival:
         """Let a device report something for the first time; return how that reaches a platform."""
-        self.arrivals.async_hear(Change(record, ChangeKind.DATA_FOUND, "in/temperature"))
+        self.arrivals.async_handle(Change(record, ChangeKind.DATA_FOUND, "in/temperature"))
         return Arrival(record, "in/temperature")
 
     def _add(self, some: list[Arrival]) -> None:
@@ -105,7 +105,7 @@ async def test_many_come_ten_at_once_and_the_loop_turns_after_each_slice() -> No
 @pytest.mark.parametrize("kind", sorted(set(ChangeKind) - {ChangeKind.DISCOVERED, ChangeKind.DATA_FOUND}))
 async def test_what_is_known_already_does_not_arrive(kind: ChangeKind) -> None:
     house = House()
-    house.arrivals.async_hear(Change(device(), kind))
+    house.arrivals.async_handle(Change(device(), kind))
     await asyncio.sleep(0)
     assert not house.batches
 
@@ -126,7 +126,7 @@ async def test_what_was_deleted_before_its_turn_gets_no_page_and_no_entity() -> 
     house.discover(gone)
     house.find(gone)
     arrived = house.discover(here)
-    house.arrivals.async_hear(Change(gone, ChangeKind.REMOVED))
+    house.arrivals.async_handle(Change(gone, ChangeKind.REMOVED))
     await asyncio.sleep(0)
     assert house.pages == [here]
     assert house.arrived() == arrived

@@ -50,11 +50,11 @@ def listening(listeners: Listeners, *entities: Entity) -> None:
 
 
 def flip(listeners: Listeners, record: DeviceRecord) -> None:
-    listeners.async_hear(Change(record, ChangeKind.OFFLINE))
+    listeners.async_handle(Change(record, ChangeKind.OFFLINE))
 
 
 def replace(listeners: Listeners, record: DeviceRecord, former_key: str) -> None:
-    listeners.async_hear(Change(record, ChangeKind.REPLACED, former_key))
+    listeners.async_handle(Change(record, ChangeKind.REPLACED, former_key))
 
 
 async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: Listeners) -> None:
@@ -79,7 +79,7 @@ async def test_a_device_is_written_when_its_state_or_its_serial_is_another(
 ) -> None:
     entity = Entity(device("A"))
     listening(listeners, entity)
-    listeners.async_hear(Change(entity.record, kind, "datalogger/A"))
+    listeners.async_handle(Change(entity.record, kind, "datalogger/A"))
     shown = {ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE, ChangeKind.REPLACED}
     assert entity.written == (kind in shown)
     assert entity.identified == (kind is ChangeKind.REPLACED)

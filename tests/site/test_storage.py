@@ -314,7 +314,7 @@ async def test_a_store_of_an_earlier_version_gives_full_grace_and_the_address_to
     fleet.resume(1000)
     assert [fleet.deadlines.due(record) for record in fleet.records.values()] == [1030, 1030]
     assert fleet.places.owners() == ["gateway/LAST"]
-    assert [record.untold for record in fleet.records.values()] == [None, None]
+    assert [record.pending_event for record in fleet.records.values()] == [None, None]
 
 
 async def test_two_live_devices_at_one_address_keep_their_names_over_a_reload(

@@ -31,7 +31,7 @@ def without_echo(loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE
     for _ in range(2):
         site.watch.link.ask(loop.time())
         site.watch.link.lost(loop.time())
-        site.watch.link.connected(loop.time(), patience=125.0)
+        site.watch.link.connected(loop.time(), noticed_within=125.0)
     return site
 
 
@@ -141,7 +141,7 @@ def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: Sl
     assert loop.timers() == []
     loop.run(1000)
     assert not site.offline
-    site.watch.async_judge(loop.time())
+    site.watch.async_resume(loop.time())
     loop.run(100)
     assert site.offline == {"A": at(1029 + OFFLINE_AFTER)}
 
@@ -151,7 +151,7 @@ def test_who_comes_after_a_pause_that_nobody_outlived_gets_a_timer(loop: SlowMot
     site.watch.async_pause(loop.time())
     site.fleet.remove("gateway/A")
     loop.run(10)
-    site.watch.async_judge(loop.time())
+    site.watch.async_resume(loop.time())
     site.beat("B")
     loop.run(100)
     assert site.offline == {"B": at(40)}
@@ -557,7 +557,7 @@ def test_a_lost_connection_ends_the_wait(loop: SlowMotion, proven: Clockwork) ->
     assert loop.timers() == []
     loop.run(60)
     proven.answered_after = 0.0
-    proven.watch.async_judge(proven.watch.async_connected(125.0))
+    proven.watch.async_resume(proven.watch.async_connected(125.0))
     loop.run(60)
     assert proven.offline == {"A": at(150)}
 

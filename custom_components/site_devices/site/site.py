@@ -1,8 +1,8 @@
-"""Site: one config entry at work. It joins the rooms of `core` and `site`, and decides nothing.
+"""Site: one loaded config entry. It connects the modules of `core` and `site`, and decides nothing itself.
 
-A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which returns what that changed; `watch`
-brings what silence changes, `data` what devices report for the first time, the user the rest. Every room hears every `Change`, in
-the order of `_readers`.
+In: MQTT messages through `subscription`, which `protocol` parses and `fleet` applies; overdue deadlines from `watch`;
+new data points from `data`; actions of the user from the top level. Out: every resulting `Change` goes to each of
+`_readers`, in that order.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .watch import Watch
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
 
-_CHECKED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices goes on
+_CHECKED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices still runs
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -49,7 +49,7 @@ class Site:
     """The devices of one site."""
 
     def __init__(self, hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
-        """Build the rooms; nothing runs yet."""
+        """Connect the modules; nothing runs yet."""
         self.code: str = entry.data[CONF_SITE_CODE]
         self.monitoring = True  # the position of the switch
         self.closed = False
@@ -63,12 +63,12 @@ class Site:
         self.counts = SiteCounts(hass.loop, fleet, self.listeners.async_site_changed)
         self.pages = Pages(hass, entry.entry_id, self.code, fleet, on_muted=self._mute, on_deleted=self.async_remove)
         self.arrivals = Arrivals(hass.loop, fleet, self.pages)
-        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._tell((change,)))
+        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._dispatch((change,)))
         self.data.async_apply_options(options)
         self._store = SiteStore(hass, entry.entry_id, self.code, fleet, lambda: self.monitoring)
         self.digest = Digest(hass.loop, self.code, fleet, self.pages.identity, on_told=self._store.async_schedule_save)
         self._echo = Echo(hass, entry)
-        self.watch = Watch(hass.loop, fleet, send_echo=self._echo.async_send, tell=self._tell)
+        self.watch = Watch(hass.loop, fleet, send_echo=self._echo.async_send, dispatch=self._dispatch)
         self.issues = SiteIssues(
             hass, entry.entry_id, self.code, fleet, self.data, self.pages.device_id, lambda: self.watch.silent_since
         )
@@ -79,28 +79,28 @@ class Site:
             on_lost=self.listeners.async_all_changed,
         )
         self._readers: Final[tuple[Callable[[Change], None], ...]] = (
-            self.watch.async_hear,
-            self.log.hear,
-            self.digest.async_hear,
-            self.pages.async_hear,
-            self.arrivals.async_hear,
-            self.data.async_hear,
-            self.listeners.async_hear,
-            self.issues.async_hear,
-            self.counts.async_hear,
-            self._store.async_hear,
+            self.watch.async_handle,
+            self.log.handle,
+            self.digest.async_handle,
+            self.pages.async_handle,
+            self.arrivals.async_handle,
+            self.data.async_handle,
+            self.listeners.async_handle,
+            self.issues.async_handle,
+            self.counts.async_handle,
+            self._store.async_handle,
         )
         self._guard = Guard("show what has changed")
         self._ends = AsyncExitStack()
         self._ending = asyncio.Lock()
 
-    # Life
+    # Start and stop
 
     async def async_load(self) -> None:
         """Restore what the last run stored.
 
         Raises:
-            ConfigEntryNotReady: What is stored can't be read at present.
+            ConfigEntryNotReady: The store file can't be read at present.
 
         """
         self.monitoring, put_aside = await self._store.async_load()
@@ -109,16 +109,16 @@ class Site:
         self._accept_new()
         texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
         texts = {key.removeprefix(f"component.{DOMAIN}.common."): text for key, text in texts.items()}
-        self._ends.callback(self.log.minute_over)  # what is left of the last minute
-        for room in (self.issues, self.listeners, self.arrivals):
-            self._ends.callback(room.async_start())
+        self._ends.callback(self.log.minute_over)  # logs the rest of the last minute
+        for module in (self.issues, self.listeners, self.arrivals):
+            self._ends.callback(module.async_start())
         self._ends.callback(await self.data.async_start())
         self._ends.callback(self.pages.async_start())
         self._ends.callback(self.counts.async_start())
         self._ends.push_async_callback(self.digest.async_start(texts, allowed=self.monitoring))
 
     async def async_start(self) -> None:
-        """Listen.
+        """Start the timers and subscribe.
 
         Raises:
             HomeAssistantError: MQTT is disabled.
@@ -133,13 +133,13 @@ class Site:
         self._ends.callback(await self._echo.async_start(self.watch.async_echo))
 
     async def async_stop(self) -> None:
-        """End what was started, the last first: listening, judging, the events while their entity is there, the rest."""
+        """Stop what was started, in reverse: subscriptions and timers, then flush pending events, then the rest."""
         self.closed = True
         async with self._ending:  # Home Assistant may stop while the entry is unloaded
             await self._ends.aclose()
 
     async def async_save(self) -> None:
-        """Save for the last time."""
+        """Save a last time and close the store."""
         await self._store.async_close()
 
     @callback
@@ -154,26 +154,26 @@ class Site:
 
     @property
     def available(self) -> bool:
-        """Tell whether what is known of the devices may still be true."""
+        """Whether what is known about the devices is up to date."""
         return self.monitoring and not self.subscription.lost
 
-    # What the user does
+    # Actions of the user
 
     @callback
     def async_set_monitoring(self, monitoring: bool) -> None:
-        """Judge, discover and tell from now on, or do not; the messages of known devices are taken in either way."""
+        """Apply deadlines, discover devices and send events, or stop that; known devices' data is shown anyway."""
         if monitoring is self.monitoring:
             return
         self.monitoring = monitoring
         self._accept_new()
         self.digest.async_allow(monitoring)
-        self._judge_from(self._loop.time())
+        self._resume_or_pause(self._loop.time())
         self.listeners.async_all_changed()
         self._store.async_schedule_save()
 
     @callback
     def async_set_offline_after(self, records: Iterable[DeviceRecord], seconds: int | None) -> None:
-        """Give devices a deadline of their own, or (None) the site's again."""
+        """Set the devices' own deadline, or (None) the site's."""
         self.fleet.set_offline_after([record.key for record in records], seconds)
         self.watch.async_arm()
         self._store.async_schedule_save()
@@ -181,21 +181,21 @@ class Site:
     @callback
     def async_remove(self, record: DeviceRecord) -> None:
         """Delete a device, its page and its entities."""
-        self._tell(self.fleet.remove(record.key))
+        self._dispatch(self.fleet.remove(record.key))
 
     @callback
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
-        """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
-        self._tell(self.fleet.replace(old, new))
+        """Continue an old device with new hardware, keeping its page, entities and history."""
+        self._dispatch(self.fleet.replace(old, new))
 
     @callback
     def _mute(self, record: DeviceRecord, muted: bool) -> None:
-        self._tell(self.fleet.mute(record, muted))
+        self._dispatch(self.fleet.mute(record, muted))
 
     def _accept_new(self) -> None:
         self.fleet.accept_new = self.monitoring and SiteOptions.of(self._entry).new_devices == ADD
 
-    # What comes in
+    # Input
 
     @callback
     def _message_received(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -208,8 +208,8 @@ class Site:
                 self._ignored(changes, topic)
                 return
             if changes:
-                self._tell(changes)
-            if len(message.data) - (message.timestamp is not None) > 1:  # more than a serial and a time
+                self._dispatch(changes)
+            if len(message.data) - (message.timestamp is not None) > 1:  # more than serial and timestamp
                 self.data.async_take(self.fleet.records[message.key], Channel.HEARTBEAT, message.data)
             self.listeners.async_heartbeat(message.key)
         elif isinstance(message, IgnoreReason):
@@ -229,28 +229,28 @@ class Site:
     @callback
     def _listening_changed(self) -> None:
         if self.subscription.listening:
-            self._judge_from(self.watch.async_connected(LOSS_NOTICED_WITHIN))
+            self._resume_or_pause(self.watch.async_connected(LOSS_NOTICED_WITHIN))
         else:
-            self._judge_from(self.watch.async_lost())
+            self._resume_or_pause(self.watch.async_lost())
             self.issues.async_connection_lost()
 
-    def _judge_from(self, since: float) -> None:
-        """Judge silence while the site can be heard and is monitored; `since` is when that changed (monotonic)."""
+    def _resume_or_pause(self, since: float) -> None:
+        """Apply deadlines while the site is heard and monitored; `since` is when that changed (monotonic)."""
         if self.subscription.listening and self.monitoring:
-            self.watch.async_judge(since)
+            self.watch.async_resume(since)
             self.digest.async_review()
             self._store.async_schedule_save()
         else:
             self.watch.async_pause(since)
 
-    # What goes out
+    # Output
 
-    def _tell(self, changes: Sequence[Change]) -> None:
-        """Let every room hear of changes."""
+    def _dispatch(self, changes: Sequence[Change]) -> None:
+        """Hand changes to every reader."""
         for change in changes:
-            for hear in self._readers:
+            for handle in self._readers:
                 with self._guard:
-                    hear(change)
+                    handle(change)
 
     @callback
     def _minute_over(self, _now: datetime) -> None:
