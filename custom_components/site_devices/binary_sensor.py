@@ -16,12 +16,13 @@ from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraDa
 from .core.readings import Kind, Leaf
 from .entity import DataEntity, DeviceEntity, SiteEntity
 from .site.arrivals import Arrival
+from .site.ids import CONNECTIVITY_KEY
 from .site.site import SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
 CONNECTIVITY: Final = BinarySensorEntityDescription(
-    key="connectivity", device_class=BinarySensorDeviceClass.CONNECTIVITY
+    key=CONNECTIVITY_KEY, device_class=BinarySensorDeviceClass.CONNECTIVITY
 )
 
 PROBLEM: Final = BinarySensorEntityDescription(key="problem", device_class=BinarySensorDeviceClass.PROBLEM)

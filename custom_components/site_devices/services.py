@@ -1,7 +1,6 @@
 """Services: the actions for automations and scripts.
 
-In: calls with a target or a config entry. Out: calls to `Site`, and a response with what was done; or an error, and
-nothing is done.
+In: calls with a target or a config entry. Out: calls to `Site`, and a response with what was done, or an error.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import voluptuous as vol
 from .compat import target_of
 from .const import CONF_SITE_CODE, DOMAIN
 from .core.device import DeviceRecord
-from .site.ids import entity_unique_id, site_identifier
+from .site.ids import CONNECTIVITY_KEY, entity_unique_id, site_identifier
 from .site.options import OFFLINE_AFTER
 from .site.pacing import in_slices
 from .site.site import Site, SiteDevicesConfigEntry
@@ -40,7 +39,6 @@ SET_DEADLINE: Final = "set_deadline"
 REMOVE_OFFLINE: Final = "remove_offline"
 # An earlier time is from a clock that was not set, as on a board without a battery before it has a network.
 _CLOCK_SET: Final = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
-_CONNECTIVITY: Final = "connectivity"  # permission to control it counts for its device
 _SET_DEADLINE_SCHEMA: Final = vol.Schema({**cv.ENTITY_SERVICE_FIELDS, vol.Required("seconds"): vol.Coerce(float)})
 _REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
     {
@@ -162,7 +160,7 @@ async def _check_control(call: ServiceCall, user: User, targeted: _Targeted) -> 
     entities = er.async_get(call.hass)
     devices = ((entry, record) for entry, records in targeted.items() for record in records)
     async for entry, record in in_slices(devices):
-        unique_id = entity_unique_id(entry.data[CONF_SITE_CODE], record, _CONNECTIVITY)
+        unique_id = entity_unique_id(entry.data[CONF_SITE_CODE], record, CONNECTIVITY_KEY)
         entity_id = entities.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, unique_id)
         if entity_id is None or not user.permissions.check_entity(entity_id, POLICY_CONTROL):
             raise Unauthorized(context=call.context, entity_id=entity_id, permission=POLICY_CONTROL)

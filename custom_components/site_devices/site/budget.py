@@ -18,12 +18,12 @@ from homeassistant.helpers import entity_registry as er
 
 from ..core.device import DeviceRecord
 from ..core.fleet import Fleet
-from .ids import decode
+from .ids import CONNECTIVITY_KEY, decode
 
 MAX_ENTITIES: Final = 9_900  # enabled entities up to which data entities are created
 _MAX_WITH_DEVICES: Final = 9_950  # and devices; the rest is for what the user enables between two counts
 _COUNT_INTERVAL: Final = 1.0  # seconds, at most
-_CONNECTIVITY: Final = "/connectivity"
+_SUFFIX: Final = f"/{CONNECTIVITY_KEY}"
 
 
 class Budget:
@@ -80,8 +80,8 @@ class Budget:
     def async_count(self) -> set[str]:
         """Count entities and limit the fleet; return the keys of devices without a registered connectivity sensor."""
         entries = er.async_entries_for_config_entry(self._registry, self._entry_id)
-        ids = [entry.unique_id for entry in entries if entry.unique_id.endswith(_CONNECTIVITY)]
-        paths = (unique_id[self._prefix_length : -len(_CONNECTIVITY)] for unique_id in ids)
+        ids = [entry.unique_id for entry in entries if entry.unique_id.endswith(_SUFFIX)]
+        paths = (unique_id[self._prefix_length : -len(_SUFFIX)] for unique_id in ids)
         # skip that of the site, and data points of that name
         registered = {decode(path) for path in paths if path.count("/") == 1}
         records = self._fleet.records

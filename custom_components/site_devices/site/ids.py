@@ -1,7 +1,11 @@
 """Ids in Home Assistant's registries, which must never change or collide. In: records and keys. Out: ids."""
 
+from typing import Final
+
 from ..const import DOMAIN
 from ..core.device import DeviceRecord
+
+CONNECTIVITY_KEY: Final = "connectivity"  # the key of every device's connectivity sensor
 
 
 def encode(text: str) -> str:
