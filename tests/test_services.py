@@ -593,9 +593,9 @@ async def test_a_dry_run_deletes_nothing(
     assert dry["count"] == 3
     assert await act(hass, "remove_offline", **for_longer) == dry
     assert pages(hass, entry) == set()
-    assert "sito_001: 3 devices deleted that were offline for longer than 0:01:00" in caplog.text
+    assert "sito_001: deleted 3 devices that were offline for longer than 0:01:00" in caplog.text
     assert await act(hass, "remove_offline", **for_longer) == {"count": 0, "devices": []}
-    assert caplog.text.count("devices deleted") == 1
+    assert caplog.text.count(": deleted ") == 1
 
 
 async def test_only_administrators_delete(

@@ -130,7 +130,7 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
             site.async_remove(record)
     if answers and not call.data["dry_run"]:
         _LOGGER.info(
-            "%s: %d devices deleted that were offline for longer than %s", site.code, len(answers), offline_for
+            "%s: deleted %d devices that were offline for longer than %s", site.code, len(answers), offline_for
         )
     return {"count": len(answers), "devices": answers}
 

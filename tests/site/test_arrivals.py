@@ -152,7 +152,7 @@ async def test_a_page_that_cannot_be_made_keeps_no_other_device_from_coming(capl
     here += house.discover(device("LAST"))
     await until(lambda: len(house.arrived()) == 11)
     assert house.arrived() == [*here[1:11], here[12]]
-    assert caplog.text.count("Failed to make a device page or its entities") == 1
+    assert caplog.text.count("Failed to create a device page or its entities") == 1
 
 
 @pytest.mark.parametrize("known_before", [False, True])
@@ -179,4 +179,4 @@ async def test_an_entity_that_cannot_be_made_keeps_no_other_from_coming(
         await until(lambda: len(house.others) == 12)
         assert house.arrived() == house.others == here
     assert made == here[1:11]
-    assert caplog.text.count("Failed to make a device page or its entities") == 1
+    assert caplog.text.count("Failed to create a device page or its entities") == 1

@@ -1,7 +1,6 @@
 """Agenda: a heap of items whose due times may move later without notice.
 
-In, from `deadlines` and `fleet`: items, and a function that returns when an item is due. Out: the item that is due
-first.
+In, from `deadlines` and `fleet`: items, and a function that returns when one is due. Out: the item that is due first.
 
 A heartbeat moves a deadline without updating the heap, to stay cheap. So a stored time may be too early, never too
 late; it is corrected when its item reaches the top.

@@ -1,9 +1,9 @@
 """Device: the record of one device, and the kinds of `Change` to it.
 
-Every module reads records, and each field has one writer: `deadlines` writes `heard`, `graced` and `queue` (`fleet`
-repeats that on its hot path), `site.data_entities` writes `data`, `site.digest` writes `told_offline`, and `fleet`
-writes the rest. `site.storage` creates the records it restores. Changes leave `fleet` and `site.data_entities` for
-every reader.
+Every module reads records, and each field has one writer: `deadlines` writes `heard`, `graced` and `queue` (and `fleet`
+on its hot path and on a replacement), `site.data_entities` writes `data`, `site.digest` writes `told_offline`, and
+`fleet` writes the rest. `site.storage` creates the records it restores. Changes leave `fleet` and `site.data_entities`
+for every reader.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Arrivals:
         self._pages = pages
         self._platforms: list[AddArrivals] = []
         self._waiting: deque[Arrival] = deque()
-        self._guard = Guard("make a device page or its entities")
+        self._guard = Guard("create a device page or its entities")
         self._slices = Slices(loop, self._add_some, self._guard)
 
     @callback

@@ -198,10 +198,10 @@ class DataEntities:
 
     def _make(self, record: DeviceRecord, channel: Channel, new: dict[str, Leaf]) -> None:
         """Create entities for as many new leaves as there is room for."""
-        places = MAX_DATA_POINTS - sum(not point.removed for point in record.data.values())
+        free = MAX_DATA_POINTS - sum(not point.removed for point in record.data.values())
         made = 0
         for key, leaf in new.items():
-            if made >= places or not self._has_room(channel):
+            if made >= free or not self._has_room(channel):
                 break
             made += 1
             assert leaf.kind
@@ -210,7 +210,7 @@ class DataEntities:
                 self.budget.take()
                 self._arriving[record, key] = (leaf, self._loop.time())
             self._dispatch(Change(record, ChangeKind.DATA_FOUND, key))
-        self._note_refused(record, channel, refused=made < len(new), full=made >= places)
+        self._note_refused(record, channel, refused=made < len(new), full=made >= free)
 
     def _note_refused(self, record: DeviceRecord, channel: Channel, *, refused: bool, full: bool) -> None:
         """Update `refused`. A message that fits does not prove there is room: keep the device until there is."""

@@ -1,7 +1,7 @@
 """Echo: a message of our own that the broker sends back, which proves that the connection is alive.
 
-`watch` sends numbered echoes; the number of each one that comes back leaves through `on_echo`. The topic lies below
-that of Home Assistant's birth message, so that usual access rules allow it.
+`watch` sends numbered echoes; the number of each one that comes back leaves through `on_echo`. The topic is below
+`homeassistant/`, like Home Assistant's birth message, so that usual access rules allow it.
 """
 
 from __future__ import annotations

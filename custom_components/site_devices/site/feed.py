@@ -1,8 +1,7 @@
 """Feed: an MQTT subscription that really ends, for `subscription`, `echo` and the config flow.
 
 In: messages from MQTT. Out: topic, payload and retained flag to a callback. After a reload of MQTT our unsubscribe has
-no effect: MQTT restores the subscription and keeps calling. So what it calls drops messages then, and keeps no
-reference.
+no effect: MQTT restores the subscription and keeps calling. So what it calls then drops messages.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 In: changes, refusals and lost connections from `site`; causes asked of `fleet`, `data_entities` and `watch`. Out:
 issues, raised when their cause is found, updated in place, and deleted when it is gone. A check visits all devices: it
-runs once a minute, after a change that may be a cause, and once a second at most.
+runs every minute and after a change that may be a cause, but once a second at most.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ class SiteIssues:
 
     @callback
     def async_set_store_lost(self, file: str) -> None:
-        """Tell that the stored devices could not be used and are kept in a file.
+        """Raise an issue: the stored devices could not be used and are kept in a file.
 
-        That stays until the user ignores it, over restarts as well; a later loss is told again.
+        It stays until the user ignores it, also after restarts; a later loss raises it again.
         """
         ir.async_delete_issue(self._hass, DOMAIN, self._id(STORE_LOST))
         name = Path(file).name

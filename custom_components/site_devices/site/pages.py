@@ -54,7 +54,7 @@ class Pages:
         self._written: set[DeviceRecord] = set()  # in this minute
         self._changed: set[DeviceRecord] = set()  # changed again in this minute
         self._due: set[DeviceRecord] = set()  # to be written now
-        self._guard = Guard("make or update a device page")
+        self._guard = Guard("create or update a device page")
         self._slices = Slices(hass.loop, self._write_next, self._guard)
 
     @callback

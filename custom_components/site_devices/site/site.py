@@ -90,7 +90,7 @@ class Site:
             self.counts.async_handle,
             self._store.async_handle,
         )
-        self._guard = Guard("show what has changed")
+        self._guard = Guard("process a change")
         self._ends = AsyncExitStack()
         self._ending = asyncio.Lock()
 

@@ -93,10 +93,10 @@ class SiteStore:
 
         """
         if data.get("site", self._site_code) != self._site_code:
-            raise ValueError(f"it is of the site {data['site']!r}")
+            raise ValueError(f"it belongs to the site {data['site']!r}")
         records = [record_from(device) for device in data["devices"]]
         if len({record.key for record in records}) < len(records):
-            raise ValueError("a device is in it twice")
+            raise ValueError("it contains a device twice")
         owners = {_checked(key, str) for key in data.get("owners", ())}
         deleted = [_checked(key, str) for key in data["deleted"]]
         restored = Restored(monitoring=_checked(data["monitoring"], bool))
@@ -217,7 +217,7 @@ def _file(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
 
 def _checked[T](value: T, *types: type) -> T:
     if not isinstance(value, types):
-        raise TypeError(f"{str(value)[:80]!r} is no {types[0].__name__}")
+        raise TypeError(f"{str(value)[:80]!r} is not {types[0].__name__}")
     return value
 
 

@@ -57,7 +57,7 @@ class Watch:
         self._judged_since: float | None = None
         self._send_echo = send_echo
         self._dispatch = dispatch
-        self._guard = Guard("look after silent devices")
+        self._guard = Guard("check for silent devices")
         self._timer = Timer(loop, self._wake)
         self._expected_at = 0.0  # the timer is late if it fires well after this
         self._reading: asyncio.Handle | None = None  # the next turn of reading, see `_read_turn`
