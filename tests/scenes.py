@@ -50,13 +50,15 @@ class Site:
         self.listening = False
         self.fleet = Fleet(offline_after=DEADLINE, max_devices=100)
         self.fleet.restore(map(record_from, stored), ())
-        self.watch = Watch(loop, self.fleet, send_echo=lambda number: world.publish_echo(self, number), tell=self.tell)
+        self.watch = Watch(
+            loop, self.fleet, send_echo=lambda number: world.publish_echo(self, number), dispatch=self.tell
+        )
         self.digest = Digest(
             loop, "site", self.fleet, lambda record: {"serial": record.serial, "name": ""}, on_told=lambda: None
         )
         self.digest.sink = self.happened
         self.digest.async_start(TEXTS, allowed=monitoring)
-        self.readers = (self.watch.async_hear, world.hear, self.digest.async_hear)
+        self.readers = (self.watch.async_handle, world.hear, self.digest.async_handle)
 
     def message(self, serial: str) -> None:
         now = self.world.loop.time()
@@ -77,7 +79,7 @@ class Site:
 
     def judge_from(self, since: float) -> None:
         if self.listening and self.monitoring:
-            self.watch.async_judge(since)
+            self.watch.async_resume(since)
             self.digest.async_review()
         else:
             self.watch.async_pause(since)

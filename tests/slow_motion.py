@@ -81,8 +81,8 @@ class Clockwork:
         self.fleet = Fleet(offline_after=offline_after, max_devices=9900)
         self.asked: list[float] = []  # when an echo was sent, after the beginning
         self.answered_after: float | None = None  # seconds until the broker sends an echo back; None: it does not
-        self.watch = Watch(loop, self.fleet, send_echo=self._send, tell=self._tell)
-        self.watch.async_judge(self.watch.async_connected(125.0))
+        self.watch = Watch(loop, self.fleet, send_echo=self._send, dispatch=self._tell)
+        self.watch.async_resume(self.watch.async_connected(125.0))
         self.number = 0  # of the last echo that was sent
         self.offline: dict[str, float] = {}  # who flipped, and how long after the beginning
         self.when_one_flips: Callable[[], None] = lambda: None
@@ -94,7 +94,7 @@ class Clockwork:
             changes = self.fleet.heartbeat(heartbeat, now=self.loop.time(), wall=0.0)
             assert not isinstance(changes, str)
             for change in changes:
-                self.watch.async_hear(change)
+                self.watch.async_handle(change)
 
     def _send(self, number: int) -> None:
         self.asked.append(self.loop.time() - self.began)
@@ -108,7 +108,7 @@ class Clockwork:
 
     def _tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            self.watch.async_hear(change)
+            self.watch.async_handle(change)
             if change.kind is ChangeKind.OFFLINE:
                 self.offline[change.record.serial] = self.loop.time() - self.began
         self.when_one_flips()
@@ -120,7 +120,7 @@ def without_echo(loop: asyncio.AbstractEventLoop, offline_after: float = OFFLINE
     for _ in range(2):
         site.watch.link.ask(loop.time())
         site.watch.link.lost(loop.time())
-        site.watch.link.connected(loop.time(), patience=125.0)
+        site.watch.link.connected(loop.time(), noticed_within=125.0)
     return site
 
 

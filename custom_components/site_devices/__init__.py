@@ -1,4 +1,8 @@
-"""site_devices: the dataloggers and gateways of a site, from their heartbeats over MQTT to their device pages."""
+"""site_devices: the dataloggers and gateways of a site, from their heartbeats over MQTT to their device pages.
+
+Home Assistant calls this module to set up, unload and remove a config entry. Each loaded entry has a `Site` as its
+runtime data.
+"""
 
 from __future__ import annotations
 
@@ -28,16 +32,16 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Set up what there is once for all sites."""
+    """Register the actions, once for all sites."""
     services.async_register(hass)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
-    """Set a site up: what is known first, then its entities, then the wire. A failure undoes all of it.
+    """Set up a site: restore it, add its entities, then subscribe. A failure undoes all of it.
 
     Raises:
-        ConfigEntryNotReady: MQTT has no loaded entry, or it went away just now; or what is stored can't be read.
+        ConfigEntryNotReady: MQTT is not loaded, or the store file can't be read.
 
     """
     if not mqtt_is_loaded(hass):
@@ -46,7 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
     end_updates = entry.add_update_listener(_async_entry_updated)
     async with AsyncExitStack() as undo:
         undo.callback(delattr, entry, "runtime_data")
-        # the oldest end runs what is to be done on unload only after some failures
+        # not `async_on_unload` yet: the oldest Home Assistant calls that only after some failures
         undo.callback(end_updates)
         undo.push_async_callback(site.async_stop)
         await site.async_load()
@@ -62,20 +66,20 @@ async def async_setup_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) 
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> bool:
-    """Unload a site."""
+    """Unload a site: stop it, remove its entities, save."""
     site = entry.runtime_data
-    # before the platforms go one by one: what came up then would get entities that nobody unloads
+    # before the platforms, which are unloaded one by one: new entities would be added to those already gone
     await site.async_stop()
-    # when setting them up failed, not all may be there; the oldest end also lists those of earlier loads
+    # after a failed setup some are missing; the oldest Home Assistant also lists those of earlier loads
     platforms = {each.domain for each in async_get_platforms(hass, DOMAIN) if each.config_entry is entry}
     unloaded = await hass.config_entries.async_unload_platforms(entry, platforms)
-    # after: until then the user could still turn the switch
+    # last: until here the user could still turn the switch
     await site.async_save()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
-    """Delete what is stored of a site."""
+    """Delete the issues and the store file of a site."""
     async_delete_issues(hass, entry.entry_id)
     await async_remove_store(hass, entry.entry_id)
 
@@ -83,10 +87,10 @@ async def async_remove_entry(hass: HomeAssistant, entry: SiteDevicesConfigEntry)
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, device: DeviceEntry
 ) -> bool:
-    """Let the user delete a device that is not online.
+    """Delete a device for the user, unless it is online.
 
     Raises:
-        HomeAssistantError: It is online, or it is the site's own device, or the site is not loaded and can't tell.
+        HomeAssistantError: It is online, it is the site's own page, or the site is not loaded.
 
     """
     if entry.state is not ConfigEntryState.LOADED:
@@ -111,7 +115,7 @@ async def async_remove_config_entry_device(
 
 async def _async_entry_updated(_hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
     site = entry.runtime_data
-    if not site.closed:  # it may be on its way out
+    if not site.closed:  # it may be unloading
         site.async_apply_options()
 
 

@@ -1,4 +1,4 @@
-"""Binary sensors: whether a device is online, what it reports that is true or false, and how its site is."""
+"""Binary sensors of devices, their booleans and sites. In: `arrivals`, values, records, counts. Out: entities."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from homeassistant.helpers.restore_state import ExtraStoredData, RestoredExtraDa
 from .core.readings import Kind, Leaf
 from .entity import DataEntity, DeviceEntity, SiteEntity
 from .site.arrivals import Arrival
+from .site.ids import CONNECTIVITY_KEY
 from .site.site import SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
 CONNECTIVITY: Final = BinarySensorEntityDescription(
-    key="connectivity", device_class=BinarySensorDeviceClass.CONNECTIVITY
+    key=CONNECTIVITY_KEY, device_class=BinarySensorDeviceClass.CONNECTIVITY
 )
 
 PROBLEM: Final = BinarySensorEntityDescription(key="problem", device_class=BinarySensorDeviceClass.PROBLEM)
@@ -30,7 +31,7 @@ PROBLEM: Final = BinarySensorEntityDescription(key="problem", device_class=Binar
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its connectivity, and an entity for each boolean it reports; and the site its two."""
+    """Add the site's sensors, and from now on those of each device and of each boolean data point."""
     site = entry.runtime_data
     async_add_entities([SiteConnectivitySensor(site, CONNECTIVITY.key), ProblemSensor(site, PROBLEM.key)])
 
@@ -48,25 +49,25 @@ async def async_setup_entry(
 
 
 class ConnectivitySensor(DeviceEntity, BinarySensorEntity):
-    """On while heartbeats come, off after their deadline, unknown before the first live one."""
+    """On while the device is online, off while it is offline, unknown before its first live heartbeat."""
 
     entity_description = CONNECTIVITY
 
     @property
     def is_on(self) -> bool | None:
-        """Tell whether the device is online."""
+        """Return whether the device is online."""
         return self.record.online
 
 
 class SiteConnectivitySensor(SiteEntity, BinarySensorEntity):
-    """On while any device is online, off when none is, unknown where none is known."""
+    """On while any device is online, off when none is, unknown without any device."""
 
     entity_description = CONNECTIVITY
 
     @property
     def is_on(self) -> bool | None:
-        """Tell whether anything on the site is online."""
-        counts = self.site.counts.counts
+        """Return whether any device is online."""
+        counts = self.site.counts.current
         return counts.online > 0 if counts.known else None
 
 
@@ -77,8 +78,8 @@ class ProblemSensor(SiteEntity, BinarySensorEntity):
 
     @property
     def is_on(self) -> bool:
-        """Tell whether any device is offline."""
-        return self.site.counts.counts.offline > 0
+        """Return whether any device is offline."""
+        return self.site.counts.current.offline > 0
 
 
 class DataBinarySensor(DataEntity, BinarySensorEntity, RestoreEntity):
@@ -87,15 +88,15 @@ class DataBinarySensor(DataEntity, BinarySensorEntity, RestoreEntity):
     _attr_is_on: bool | None = None
 
     def take(self, leaf: Leaf) -> bool:
-        """Take a boolean; anything else is unknown."""
+        """Set a boolean; anything else is unknown."""
         value = leaf.value if leaf.kind is Kind.BOOLEAN else None
         changed = value is not self._attr_is_on
-        self._attr_is_on = value  # type: ignore[assignment]  # a boolean leaf has a boolean
+        self._attr_is_on = value  # type: ignore[assignment]  # a boolean leaf has a boolean value
         return changed
 
     @property
     def extra_restore_state_data(self) -> ExtraStoredData:
-        """Keep the value: the state itself says unavailable while the device is offline."""
+        """Store the value: the state itself is unavailable while the device is offline."""
         return RestoredExtraData({"is_on": self._attr_is_on})
 
     async def _restore(self) -> None:

@@ -1,6 +1,7 @@
-"""Classify: a number's unit and name give its device class and state class, from Home Assistant's own tables.
+"""Classify: derive a number's device class and state class from its unit and name.
 
-Only where a unit fits several classes our own words decide, English and Italian ones.
+In, from `sensor`: the name and unit of a data point. Out: `Classes`. Home Assistant's tables decide; if a unit fits
+several device classes, our own lists of English and Italian words do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from homeassistant.const import DEGREE, UnitOfTemperature
 
 
 class Classes(NamedTuple):
-    """What a sensor is; the three always change together."""
+    """Unit and classes of a sensor; they always change together."""
 
     unit: str | None
     device_class: SensorDeviceClass | None
@@ -28,7 +29,7 @@ class Classes(NamedTuple):
 
 
 _RAIN: Final = ("rain", "rainfall", "precipitation", "pioggia", "precipitazione", "precipitazioni")
-# The first class whose word stands in the name wins, so the special comes before the general.
+# The first class with a word in the name wins, so special ones come before general ones.
 _WORDS: Final = {
     "battery": ("battery", "batteria", "batt", "soc", "state of charge", "carica"),
     "moisture": ("moisture", "soil", "suolo", "terreno"),
@@ -62,7 +63,7 @@ _WORDS: Final = {
     "aqi": ("aqi",),
     "ph": ("ph",),
 }
-# What a unit of several classes is where the name does not say.
+# The default for a unit of several classes, if no word matches.
 _COMMONEST: Final = (
     SensorDeviceClass.TEMPERATURE,
     SensorDeviceClass.ENERGY,
@@ -70,7 +71,7 @@ _COMMONEST: Final = (
     SensorDeviceClass.SPEED,
     SensorDeviceClass.DISTANCE,
 )
-_ONLY_BY_NAME: Final = frozenset((None, DEGREE))  # an angle need not be the wind's, a plain number need not be a pH
+_ONLY_BY_NAME: Final = frozenset((None, DEGREE))  # not every angle is a wind direction, not every plain number a pH
 _RISES_AND_FALLS: Final = ("balance", "stored", "net", "saldo", "bilancio", "accumulo", "netto", "netta")
 _PREFERRED: Final = (SensorStateClass.MEASUREMENT, SensorStateClass.TOTAL_INCREASING, SensorStateClass.TOTAL)
 _SPELLINGS: Final = {
@@ -100,7 +101,7 @@ for _unit in filter(None, _CLASSES_BY_UNIT):
 
 @lru_cache(maxsize=4096)
 def classify(name: str, unit: str | None) -> Classes:
-    """Return what a number of a name and unit is. A unit that Home Assistant does not know stays as it is written."""
+    """Return unit and classes for a number. A unit unknown to Home Assistant is left unchanged."""
     unit = _spelled(unit)
     words = f" {' '.join(_split(name))} "
     device_class = _device_class_of(words, unit)
@@ -127,7 +128,7 @@ def _state_class_of(words: str, device_class: SensorDeviceClass | None) -> Senso
 
 
 def _spelled(unit: str | None) -> str | None:
-    """Return Home Assistant's spelling of a unit, where there is just one it can be."""
+    """Return Home Assistant's spelling of a unit, if it is unambiguous."""
     if unit is None or unit in _CLASSES_BY_UNIT:
         return unit
     folded = unit.casefold()
@@ -141,6 +142,6 @@ def _spelled(unit: str | None) -> str | None:
 
 
 def _split(name: str) -> list[str]:
-    """Return a name's words in lower case, without accents: `outdoorTemp` gives `outdoor temp`."""
+    """Return the words of a name in lower case, without accents: `outdoor`, `temp` for `outdoorTemp`."""
     plain = unicodedata.normalize("NFKD", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
     return re.findall(r"[a-z0-9]+", "".join(char for char in plain if not unicodedata.combining(char)).casefold())

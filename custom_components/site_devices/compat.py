@@ -1,4 +1,4 @@
-"""Compat: the few places where the oldest and the newest supported Home Assistant differ, or where there is no public way."""
+"""Compat: called where the oldest and newest Home Assistant differ, or have no public API. Out: what both accept."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from homeassistant.helpers.entity_registry import EntityRegistry
 
 from .const import DOMAIN
 
-_VIA_DEVICE_ID_SINCE: Final = (2026, 8)  # which also deprecates `via_device`; before, it is an unknown argument
+_VIA_DEVICE_ID_SINCE: Final = (2026, 8)  # which deprecates `via_device`; before that, the argument is unknown
 
-_service: ModuleType = service  # what mypy knows of it is the newest end's
+_service: ModuleType = service  # untyped: mypy sees only the newest Home Assistant
 _target: ModuleType | None
 try:
     from homeassistant.helpers import target
@@ -27,41 +27,41 @@ except ImportError:
 
 
 def update_progress(flow: FlowHandler[Any, Any, Any], fraction: float) -> None:
-    """Move the bar of a flow's progress page; at first there was only a spinner."""
+    """Move the progress bar of a flow; the oldest Home Assistant has only a spinner."""
     if update := getattr(flow, "async_update_progress", None):
         update(fraction)
 
 
 def via(parent: DeviceEntry) -> dict[str, Any]:
-    """Return what hangs a device below another when it is registered."""
+    """Return the arguments that register a device below its parent."""
     if (MAJOR_VERSION, MINOR_VERSION) >= _VIA_DEVICE_ID_SINCE:
         return {"via_device_id": parent.id}
     return {"via_device": next(iter(parent.identifiers))}
 
 
 class Target(NamedTuple):
-    """What an action is for: ids of devices, also of those in its areas, floors and labels; and the same of entities."""
+    """The ids of an action's target, those in its areas, floors and labels included."""
 
     devices: set[str]
     entities: set[str]
-    further_entities: set[str]  # those that are not named themselves
+    further_entities: set[str]  # found through a device, area, floor or label
 
 
 def target_of(hass: HomeAssistant, call: ServiceCall) -> Target:
-    """Return what an action's target names."""
+    """Return the devices and entities that an action targets."""
     if _target is None:
         selected = _service.async_extract_referenced_entity_ids(hass, call)
     else:
-        # at first it was called by the latter name
+        # the latter is its first name
         selection = getattr(_target, "TargetSelection", None) or _target.TargetSelectorData
         selected = _target.async_extract_referenced_entity_ids(hass, selection(call.data))
     return Target(selected.referenced_devices, selected.referenced, selected.indirectly_referenced)
 
 
 def was_removed(registry: EntityRegistry, platform: str, unique_id: str) -> bool:
-    """Tell whether an entity of ours was removed, of which Home Assistant keeps what it was for 30 days.
+    """Return whether an entity of ours was removed; Home Assistant remembers that for 30 days.
 
-    That an entity is not registered is not enough: a crash may have lost it before the registry was saved, and the registry
-    may be of an older backup. Should this attribute go, what the user removed while the site was not loaded comes back.
+    A missing registration alone does not prove it: the registry may not have been saved before a crash, or may come
+    from an older backup. If this attribute disappears, entities removed while the site was not loaded come back.
     """
     return (platform, DOMAIN, unique_id) in getattr(registry, "deleted_entities", ())

@@ -1,4 +1,4 @@
-"""Config flow: adding a site. It listens on the broker for a while and offers the sites it heard."""
+"""Config flow: add a site. In: heartbeats of any site, and the user's choice. Out: a config entry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .options_flow import SiteDevicesOptionsFlow
 from .site.feed import async_subscribe
 from .site.subscription import mqtt_is_loaded
 
-LISTEN_SECONDS: Final = 15  # one heartbeat of every device that sends at least four a minute
+LISTEN_SECONDS: Final = 15  # enough to hear every device that sends four heartbeats a minute
 _PROGRESS_STEPS: Final = 30
 _TOPICS: Final = ("+/datalogger/+/+/heartbeat", "+/gateway/+/heartbeat")
 _SITES_SHOWN: Final = 20
@@ -32,7 +32,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
-        """Start with nothing heard."""
+        """Start without any site."""
         self._heard: dict[str, set[str]] = {}  # site code: keys of its devices
         self._listening: asyncio.Task[None] | None = None
         self._ends: list[CALLBACK_TYPE] = []
@@ -44,13 +44,13 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         return SiteDevicesOptionsFlow()
 
     async def async_step_user(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Begin with what can be heard."""
+        """Start with listening."""
         return await self.async_step_listen()
 
     async def async_step_listen(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Listen for heartbeats of any site."""
         if self._listening is None:
-            if reason := self._why_deaf():
+            if reason := self._abort_reason():
                 return self.async_abort(reason=reason)
             await self._subscribe()
             self._listening = self.hass.async_create_background_task(self._listen(), f"{DOMAIN} listens")
@@ -74,8 +74,8 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def async_step_silence(self, _user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Say that nothing new was heard, and what to look at."""
-        if reason := self._why_deaf():
+        """Explain that no new site was heard, and what to check."""
+        if reason := self._abort_reason():
             return self.async_abort(reason=reason)
         return self.async_show_menu(
             step_id="silence",
@@ -84,7 +84,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def async_step_pick(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take one of the sites that were heard."""
+        """Let the user pick one of the sites."""
         if user_input is not None:
             return await self._create(user_input[CONF_SITE_CODE])
         if not self._sites():  # another dialog has just added them
@@ -95,7 +95,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         return self.async_show_form(step_id="pick", data_schema=vol.Schema({site_code: selector}))
 
     async def async_step_manual(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take a code that the user types."""
+        """Let the user type a site code."""
         errors = {}
         if user_input is not None:
             site = user_input[CONF_SITE_CODE]
@@ -114,18 +114,18 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @callback
     def async_remove(self) -> None:
-        """End the listening when the dialog is closed."""
+        """Stop listening when the dialog is closed."""
         if self._listening:
             self._listening.cancel()
 
     async def _create(self, site: str) -> ConfigFlowResult:
-        # should another dialog be adding the same site, its entry is there already, if not yet set up
+        # if another dialog adds the same site, its entry exists already, even if it is not set up yet
         await self.async_set_unique_id(site, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         return self.async_create_entry(title=site, data={CONF_SITE_CODE: site})
 
-    def _why_deaf(self) -> str | None:
-        """Return why nothing can be heard now, if so."""
+    def _abort_reason(self) -> str | None:
+        """Return why listening is impossible now, if so."""
         if not self.hass.config_entries.async_entries(mqtt.DOMAIN, include_ignore=False):
             return "mqtt_missing"
         if not mqtt_is_loaded(self.hass):
@@ -156,6 +156,6 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
         return {entry.data[CONF_SITE_CODE] for entry in self._async_current_entries()}
 
     def _sites(self) -> dict[str, int]:
-        """Return the sites that can be added, those with the most devices first, with their count."""
+        """Return the sites that can be added with their number of devices, the largest first."""
         counts = {site: len(keys) for site, keys in self._heard.items() if site not in self._configured()}
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_SITES_SHOWN])

@@ -1,4 +1,4 @@
-"""Names that several rooms share."""
+"""Constants that modules of all folders share."""
 
 from typing import Final
 

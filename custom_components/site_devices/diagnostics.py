@@ -1,4 +1,4 @@
-"""Diagnostics: all that helps to find out why a device is, or is not, online; without serial numbers."""
+"""Diagnostics: why a device is online, or not. In: a loaded `Site`. Out: a download without serial numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .site.site import Site, SiteDevicesConfigEntry
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> dict[str, Any]:
-    """Return what is known of a site and each of its devices."""
+    """Return the diagnostics of a site and all its devices."""
     if entry.state is not ConfigEntryState.LOADED:
         return _unloaded(entry)
     site = entry.runtime_data
@@ -34,24 +34,24 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: SiteDev
 async def async_get_device_diagnostics(
     hass: HomeAssistant, entry: SiteDevicesConfigEntry, device: DeviceEntry
 ) -> dict[str, Any]:
-    """Return what is known of a device and, without the others, of its site."""
+    """Return the diagnostics of a site and one of its devices."""
     if entry.state is not ConfigEntryState.LOADED:
         return _unloaded(entry)
     site = entry.runtime_data
     redaction = Redaction(site.fleet.records.values())
-    record = site.pages.record(device.id)  # none: the site's own page, or one of a device that is known no more
+    record = site.pages.record(device.id)  # None for the site's own page, or that of a device no longer known
     devices = [_device(hass, site, record, redaction)] if record else []
     return {**_site(hass, entry, site, redaction), "devices": devices}
 
 
 def _unloaded(entry: SiteDevicesConfigEntry) -> dict[str, Any]:
-    """Return what can be told without knowing the serials."""
+    """Return what is certain to contain no serial."""
     return {"state": entry.state, "options": asdict(SiteOptions.of(entry))}
 
 
 @callback
 def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, site: Site, redaction: Redaction) -> dict[str, Any]:
-    """Return what is known of a site, which its entry may have unloaded meanwhile."""
+    """Return the part about the site, which may have been unloaded meanwhile."""
     fleet, subscription = site.fleet, site.subscription
     heard = fleet.last_heartbeat()
     return {
@@ -64,7 +64,7 @@ def _site(hass: HomeAssistant, entry: SiteDevicesConfigEntry, site: Site, redact
             "connected": subscription.connected,
             "listening": subscription.listening,
             "lost": subscription.lost,
-            "echo": site.watch.link.works,  # without one, a frozen broker can't be told from a silent site
+            "echo": site.watch.link.works,  # without it, a frozen broker looks like a silent site
         },
         "messages": {
             "received": site.watch.messages,
@@ -98,7 +98,7 @@ def _device(hass: HomeAssistant, site: Site, record: DeviceRecord, redaction: Re
         "last_communication": _moment(record.last_communication),
         "deadline": {
             "own": record.offline_after,
-            "effective": fleet.deadlines.patience(record),
+            "effective": fleet.deadlines.timeout(record),
             "seconds_left": None if left is None else round(left, 1),
         },
         "clock_drift": None if drift is None else round(drift, 1),

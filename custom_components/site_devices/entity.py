@@ -1,4 +1,4 @@
-"""Entity: what entities share. They read the record, or the site, and write their state on its changes; only data has values."""
+"""Entity: base classes of our entities. In: notifications, and values for data entities. Out: states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .site.site import Site
 
 
 class _SiteDevicesEntity(Entity):
-    """Any of our entities."""
+    """Base of all our entities."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
@@ -31,13 +31,13 @@ class SiteEntity(_SiteDevicesEntity):
     """An entity on the site's own page."""
 
     def __init__(self, site: Site, key: str) -> None:
-        """Attach to the page that the site has made; `key` tells its entities apart."""
+        """Attach to the site's page; `key` tells its entities apart."""
         self.site = site
         self._attr_unique_id = f"{site.code}/{key}"
         self._attr_device_info = DeviceInfo(identifiers={site_identifier(site.code)})
 
     async def async_added_to_hass(self) -> None:
-        """Hear of the site's changes for as long as the entity is there."""
+        """Subscribe to the site's changes."""
         self.async_on_remove(self.site.listeners.async_add_site(self.async_write_ha_state))
 
 
@@ -45,40 +45,40 @@ class DeviceEntity(_SiteDevicesEntity):
     """An entity on a device's page."""
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
-        """Attach to the page that the site has made; `key` tells the device's entities apart."""
+        """Attach to the device's page; `key` tells its entities apart."""
         self.site = site
         self.record = record
         self.key = key
         self.identify()
 
     def identify(self) -> None:
-        """Take the id of the record, which changes when other hardware goes on as this device."""
+        """Set the unique id from the record, whose serial changes when the device is replaced."""
         self._attr_unique_id = entity_unique_id(self.site.code, self.record, self.key)
 
     @property
     def device_info(self) -> DeviceInfo:
-        """Name the page; made when it is asked for, since thousands of entities would hold it for nothing."""
+        """Return the page; created on demand to save memory."""
         return DeviceInfo(identifiers={device_identifier(self.site.code, self.record)})
 
     async def async_added_to_hass(self) -> None:
-        """Hear of the device's changes for as long as the entity is there."""
+        """Subscribe to the device's changes."""
         self.site.listeners.async_add(self)
 
     async def async_will_remove_from_hass(self) -> None:
-        """Hear of them no more."""
+        """Unsubscribe."""
         self.site.listeners.async_remove(self)
 
 
 class DataEntity(DeviceEntity):
     """One value that a device reports.
 
-    It holds the value itself, so that Home Assistant's own restoring brings it back after a restart.
+    It holds the value itself, and Home Assistant restores it after a restart.
     """
 
     _restored = False
 
     def __init__(self, site: Site, record: DeviceRecord, key: str) -> None:
-        """Be named by the path in words."""
+        """Set the name from the path."""
         super().__init__(site, record, key)
         if is_output(key):
             self._attr_translation_key = "output"
@@ -88,40 +88,40 @@ class DataEntity(DeviceEntity):
 
     @property
     def point(self) -> DataPoint:
-        """What is known of the value apart from itself."""
+        """The data point that is shown."""
         return self.record.data[self.key]
 
     @property
     def available(self) -> bool:
-        """The value of a silent device is not known. One that is not monitored goes on."""
+        """Unavailable while the device is not online. Monitoring makes no difference."""
         return self.record.online is True and not self.site.subscription.lost
 
     @abstractmethod
     def take(self, leaf: Leaf) -> bool:
-        """Take the newest value; return whether there is something new to show."""
+        """Set the value; return whether it changed."""
 
     @callback
     def follow_unit(self) -> None:
-        """Take the unit of the data point, which has changed: for entities that show one."""
+        """Update the unit, if the entity has one: that of the data point has changed."""
 
     @callback
     def async_write(self) -> None:
-        """Show the value, if it is known: an unavailable entity has nothing new to show."""
+        """Write the state, unless the entity is unavailable anyway."""
         if self.available:
             self.async_write_ha_state()
 
     async def async_added_to_hass(self) -> None:
-        """Take the last value of an earlier run, and then what comes."""
+        """Restore the last value and subscribe to new ones."""
         await super().async_added_to_hass()
-        if not self._restored:  # an entity is added anew when the user changes its id, and what it has is newer then
+        if not self._restored:  # when the user changes its id it is added again, and its value is newer
             self._restored = True
             await self._restore()
         self.async_on_remove(self.site.data.async_attach(self))
 
     async def async_removed_from_registry(self) -> None:
-        """Stay away when the user has removed the entity."""
+        """Note that the user has removed the entity."""
         self.site.data.async_removed(self.record, self.key)
 
     @abstractmethod
     async def _restore(self) -> None:
-        """Take the last value of an earlier run, if it still fits."""
+        """Restore the last value, if it still fits."""

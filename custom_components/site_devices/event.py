@@ -1,4 +1,4 @@
-"""Event: what happens on the site, an event for each kind and window of time."""
+"""Event: the event entity of a site. In: events from `digest`. Out: states."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PARALLEL_UPDATES: Final = 0  # nothing is polled
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give the site its event entity."""
+    """Add the site's event entity."""
     async_add_entities([SiteEvent(entry.runtime_data)])
 
 
 class SiteEvent(SiteEntity, EventEntity):
-    """The last thing that happened on the site."""
+    """The last event on the site."""
 
     _attr_translation_key = "events"
     _attr_event_types = [str(kind) for kind in EVENT_KINDS]
@@ -34,18 +34,18 @@ class SiteEvent(SiteEntity, EventEntity):
 
     @property
     def available(self) -> bool:
-        """Always: an event that comes while the entity becomes available fires no automation."""
+        """Always available: an event with which the entity becomes available would trigger no automation."""
         return True
 
     async def async_added_to_hass(self) -> None:
-        """Take the site's events."""
-        self.site.digest.sink = self._happened
+        """Receive the site's events."""
+        self.site.digest.sink = self._send_event
 
     async def async_will_remove_from_hass(self) -> None:
-        """Take no more."""
+        """Stop receiving them."""
         self.site.digest.sink = None
 
     @callback
-    def _happened(self, kind: str, attributes: dict[str, Any]) -> None:
+    def _send_event(self, kind: str, attributes: dict[str, Any]) -> None:
         self._trigger_event(kind, attributes)
         self.async_write_ha_state()

@@ -1,4 +1,4 @@
-"""Options flow: what the user sets for a site. It takes effect in place."""
+"""Options flow: a site's options. In: stored options, registries. Out: options, which `Site` applies in place."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SiteDevicesOptionsFlow(OptionsFlow):
         )
 
     def _how_full(self, max_devices: int) -> dict[str, str]:
-        """Return what is there and what still fits. The registries know it of a site that is not loaded as well."""
+        """Return what exists and what still fits, from the registries, since the site may not be loaded."""
         entry = self.config_entry
         pages = dr.async_entries_for_config_entry(dr.async_get(self.hass), entry.entry_id)
         site = site_identifier(entry.data[CONF_SITE_CODE])

@@ -1,4 +1,4 @@
-"""Repairs: what the user decides on the repairs page."""
+"""Repairs: dialogs of fixable issues. In: an issue, the user's choice. Out: calls to `Site`, or changed options."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 async def async_create_fix_flow(
     _hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Return the dialog of an issue that can be fixed."""
+    """Return the dialog of a fixable issue."""
     assert data
     flow = ReplacedFlow if "old" in data else DeviceLimitFlow
     return flow(data)
 
 
 class _SiteFlow(RepairsFlow):
-    """A dialog about one site, which may have been unloaded since the issue was raised."""
+    """A dialog about one site, which may not be loaded any longer."""
 
     def __init__(self, data: dict[str, Any]) -> None:
-        """Take the issue's data."""
+        """`data` is that of the issue."""
         self._data = data
 
     def _entry(self) -> SiteDevicesConfigEntry | None:
@@ -44,16 +44,16 @@ class _SiteFlow(RepairsFlow):
 
 
 class ReplacedFlow(_SiteFlow):
-    """Let new hardware go on as the device that it replaces."""
+    """Continue an old device with the new hardware in its place."""
 
     async def async_step_init(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Ask. Where an issue can be fixed, Home Assistant offers nothing to ignore it with."""
+        """Show the choices. For a fixable issue Home Assistant has no button to ignore it."""
         return self.async_show_menu(
             step_id="init", menu_options=["replace", "keep"], description_placeholders=self._placeholders()
         )
 
     async def async_step_replace(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Carry everything over, if things are still as they were when the issue was raised."""
+        """Replace the device, if the issue still applies."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         records = entry.runtime_data.fleet.records
@@ -64,38 +64,38 @@ class ReplacedFlow(_SiteFlow):
         return self.async_create_entry(data={})
 
     async def async_step_keep(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Let both stay, and ask no more."""
-        if self._placeholders() is None:  # it has gone meanwhile, with its cause
+        """Keep both devices and ignore the issue."""
+        if self._placeholders() is None:  # it was deleted meanwhile, with its cause
             return self.async_abort(reason="changed")
         ir.async_ignore_issue(self.hass, self.handler, self.issue_id, True)
         return self.async_abort(reason="kept")
 
 
 class DeviceLimitFlow(_SiteFlow):
-    """Let more devices in, or no new ones at all."""
+    """Allow more devices, or no new ones at all."""
 
     async def async_step_init(self, _user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Ask which."""
+        """Show the choices."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         choices = ["raise", "ignore"] if _most(entry) > len(entry.runtime_data.fleet.records) else ["ignore"]
         return self.async_show_menu(step_id="init", menu_options=choices, description_placeholders=self._placeholders())
 
     async def async_step_raise(self, user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Take a new number, no higher than what fits."""
+        """Set a new maximum, no higher than what fits."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         if user_input is not None:
             return self._set(entry, max_devices=int(user_input["max_devices"]))
         known, most = len(entry.runtime_data.fleet.records), _most(entry)
-        if most <= known:  # since the dialog was opened
+        if most <= known:  # the room was used since the dialog was opened
             return await self.async_step_init()
         number = NumberSelector(NumberSelectorConfig(min=known + 1, max=most, mode=NumberSelectorMode.BOX))
         schema = vol.Schema({vol.Required("max_devices", default=min(2 * known or 1, most)): number})
         return self.async_show_form(step_id="raise", data_schema=schema, description_placeholders=self._placeholders())
 
     async def async_step_ignore(self, _user_input: dict[str, Any] | None = None) -> RepairsFlowResult:
-        """Take no new devices."""
+        """Accept no new devices."""
         if (entry := self._entry()) is None:
             return self.async_abort(reason="not_loaded")
         return self._set(entry, new_devices=IGNORE)
@@ -106,7 +106,7 @@ class DeviceLimitFlow(_SiteFlow):
 
 
 def _most(entry: SiteDevicesConfigEntry) -> int:
-    """Return how many devices the site can have at present."""
+    """Return how many devices the site can have now."""
     budget = entry.runtime_data.data.budget
     budget.async_count()
     return min(budget.fitting, MAX_DEVICES[1])

@@ -1,4 +1,4 @@
-"""Sensors: when a device was last heard, what it reports in numbers and text, and how many there are of them."""
+"""Sensors of devices, their numbers and texts, and counts. In: `arrivals`, values, records, counts. Out: entities."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .site.site import Site, SiteDevicesConfigEntry
 
 PARALLEL_UPDATES: Final = 0  # nothing is polled
 
-_WRITTEN_EVERY: Final = 60  # seconds; a state for each heartbeat would only fill the database
+_WRITTEN_EVERY: Final = 60  # seconds; a state for every heartbeat would flood the database
 
-# Home Assistant shows these without decimals, a battery of 12.84 V as 13 V
+# Home Assistant would show these without decimals, 12.84 V as 13 V
 _DIGITS: Final[dict[SensorDeviceClass | None, int]] = {SensorDeviceClass.VOLTAGE: 1, SensorDeviceClass.FREQUENCY: 2}
 
 LAST_HEARTBEAT: Final = SensorEntityDescription(
@@ -76,7 +76,7 @@ COUNTS: Final = (
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give every device its last heartbeat, and an entity for each number and text it reports; and the site its counts."""
+    """Add the site's counts, and from now on the sensors of each device and of each number and text data point."""
     site = entry.runtime_data
     async_add_entities([CountSensor(site, description) for description in COUNTS])
 
@@ -96,7 +96,7 @@ async def async_setup_entry(
 
 
 class CountSensor(SiteEntity, SensorEntity):
-    """How many devices of the site there are of a sort."""
+    """One of the site's counts."""
 
     entity_description: CountDescription
 
@@ -108,11 +108,11 @@ class CountSensor(SiteEntity, SensorEntity):
     @property
     def native_value(self) -> int:
         """Return the count."""
-        return self.entity_description.value_fn(self.site.counts.counts)
+        return self.entity_description.value_fn(self.site.counts.current)
 
 
 class LastHeartbeatSensor(DeviceEntity, SensorEntity):
-    """When the last live heartbeat came, written at each flip and once a minute."""
+    """The time of the last live heartbeat, written once a minute and when the device goes online or offline."""
 
     entity_description = LAST_HEARTBEAT
     _written = 0.0
@@ -124,14 +124,14 @@ class LastHeartbeatSensor(DeviceEntity, SensorEntity):
         return None if heard is None else dt_util.utc_from_timestamp(heard)
 
     async def async_added_to_hass(self) -> None:
-        """Hear of each heartbeat as well."""
+        """Subscribe to heartbeats as well."""
         await super().async_added_to_hass()
         self.async_on_remove(self.site.listeners.async_add_heartbeat(self.record, self._heartbeat))
 
     @callback
     def _heartbeat(self) -> None:
         heard = self.record.last_heartbeat or 0.0
-        # the clock on the wall may have been put back
+        # `abs`: the wall clock may have been set back
         if abs(heard - self._written) >= _WRITTEN_EVERY:
             self._written = heard
             self.async_write_ha_state()
@@ -144,7 +144,7 @@ class DataSensor(DataEntity, RestoreSensor):
     _kind: Kind
 
     def take(self, leaf: Leaf) -> bool:
-        """Take a value of this sensor's kind; any other is unknown."""
+        """Set a value of this sensor's kind; any other is unknown."""
         value = leaf.value if leaf.kind is self._kind else None
         changed = value != self._attr_native_value
         self._attr_native_value = value
@@ -152,7 +152,7 @@ class DataSensor(DataEntity, RestoreSensor):
 
     async def _restore(self) -> None:
         last = await self.async_get_last_sensor_data()
-        # the two are not saved at the same moment
+        # the unit in our store may be newer than the state that Home Assistant restores
         if last and last.native_unit_of_measurement == self.native_unit_of_measurement:
             self.take(leaf_of(last.native_value))
 
@@ -164,7 +164,7 @@ class TextSensor(DataSensor):
 
 
 class NumberSensor(DataSensor):
-    """A number that a device reports: its unit and name say what it is."""
+    """A number that a device reports, classified by its unit and name."""
 
     _kind = Kind.NUMBER
 
@@ -178,7 +178,7 @@ class NumberSensor(DataSensor):
 
     @property
     def native_value(self) -> float | str | None:
-        """Return the number, if it has one in the unit that the user chose: 0 kWh/100km has none in km/kWh."""
+        """Return the number, unless it can't be converted to the user's unit: 0 kWh/100km has no value in km/kWh."""
         value, native, shown = self._attr_native_value, self._attr_native_unit_of_measurement, self.unit_of_measurement
         if value is None or shown == native or (converter := UNIT_CONVERTERS.get(self.device_class)) is None:
             return value
@@ -190,9 +190,9 @@ class NumberSensor(DataSensor):
 
     @callback
     def follow_unit(self) -> None:
-        """Take the unit of the data point, and the classes that follow from it."""
+        """Update the unit and the classes."""
         self._classify()
-        # the user may have chosen a unit that the new class does not know: without this every write would raise
+        # re-evaluates the unit that the user chose: if it does not fit the new class, every write would raise
         self.async_registry_entry_updated()
 
     def _classify(self) -> None:

@@ -1,4 +1,7 @@
-"""Services: the actions for automations and scripts. Each answers what it did, or does nothing and says why."""
+"""Services: the actions for automations and scripts.
+
+In: calls with a target or a config entry. Out: calls to `Site`, and a response with what was done, or an error.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ import voluptuous as vol
 from .compat import target_of
 from .const import CONF_SITE_CODE, DOMAIN
 from .core.device import DeviceRecord
-from .site.ids import entity_unique_id, site_identifier
+from .site.ids import CONNECTIVITY_KEY, entity_unique_id, site_identifier
 from .site.options import OFFLINE_AFTER
 from .site.pacing import in_slices
 from .site.site import Site, SiteDevicesConfigEntry
@@ -34,9 +37,8 @@ _LOGGER = logging.getLogger(__name__)
 
 SET_DEADLINE: Final = "set_deadline"
 REMOVE_OFFLINE: Final = "remove_offline"
-# A stamp from before is that of a clock that had not been set, as on a board without a battery until it has a network.
+# An earlier time is from a clock that was not set, as on a board without a battery before it has a network.
 _CLOCK_SET: Final = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
-_CONNECTIVITY: Final = "connectivity"  # whoever may control it may control its device
 _SET_DEADLINE_SCHEMA: Final = vol.Schema({**cv.ENTITY_SERVICE_FIELDS, vol.Required("seconds"): vol.Coerce(float)})
 _REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
     {
@@ -49,7 +51,7 @@ _REMOVE_OFFLINE_SCHEMA: Final = vol.Schema(
 
 @callback
 def async_register(hass: HomeAssistant) -> None:
-    """Register the actions: they are there, and can say what is wrong, before any site is loaded."""
+    """Register the actions, also while no site is loaded: their errors explain why."""
     hass.services.async_register(DOMAIN, SET_DEADLINE, _set_deadline, _SET_DEADLINE_SCHEMA, SupportsResponse.OPTIONAL)
     hass.services.async_register(
         DOMAIN, REMOVE_OFFLINE, _remove_offline, _REMOVE_OFFLINE_SCHEMA, SupportsResponse.OPTIONAL
@@ -57,11 +59,11 @@ def async_register(hass: HomeAssistant) -> None:
 
 
 async def _set_deadline(call: ServiceCall) -> ServiceResponse:
-    """Give devices a deadline of their own, or the site's again.
+    """Set the devices' own deadline, or the site's again.
 
     Raises:
-        ServiceValidationError: The deadline or the target can't be used.
-        Unauthorized: The user may not control all that is targeted.
+        ServiceValidationError: The deadline or the target is invalid.
+        Unauthorized: The user may not control all of the target.
 
     """
     user = await _user_of(call)
@@ -72,7 +74,7 @@ async def _set_deadline(call: ServiceCall) -> ServiceResponse:
     targeted = _targeted_devices(call)
     if user and not user.is_admin:
         await _check_control(call, user, targeted)
-    # the loop may have had its turn: a site may be unloaded by now, a device deleted
+    # after an await a site may have been unloaded, or a device deleted
     devices = [
         (site, [known for record in records if (known := site.fleet.records.get(record.key))])
         for site, records in [(_loaded_site(entry), records) for entry, records in targeted.items()]
@@ -80,7 +82,7 @@ async def _set_deadline(call: ServiceCall) -> ServiceResponse:
     for site, records in devices:
         site.async_set_offline_after(records, int(seconds) or None)
     answers: list[JsonValueType] = [
-        {**site.pages.identity(record), "deadline": site.fleet.deadlines.patience(record)}
+        {**site.pages.identity(record), "deadline": site.fleet.deadlines.timeout(record)}
         for site, records in devices
         for record in records
     ]
@@ -88,10 +90,10 @@ async def _set_deadline(call: ServiceCall) -> ServiceResponse:
 
 
 async def _remove_offline(call: ServiceCall) -> ServiceResponse:
-    """Delete the devices that have been silent for long: for those who may delete pages.
+    """Delete the devices that have been offline for long.
 
     Raises:
-        ServiceValidationError: There is no such site, or it can't be heard.
+        ServiceValidationError: There is no such site, or it can't be heard now.
         Unauthorized: The user is no administrator.
 
     """
@@ -114,7 +116,7 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
     answers: list[JsonValueType] = []
     async for record in in_slices(found):
         if not is_found(record) or site.fleet.records.get(record.key) is not record:
-            continue  # it came back, or was deleted, while the loop had its turn
+            continue  # it came back or was deleted meanwhile
         if site.closed:
             raise _error("site_not_loaded", site=entry.title)
         heard = record.last_heartbeat
@@ -128,16 +130,16 @@ async def _remove_offline(call: ServiceCall) -> ServiceResponse:
             site.async_remove(record)
     if answers and not call.data["dry_run"]:
         _LOGGER.info(
-            "%s: %d devices deleted that were offline for longer than %s", site.code, len(answers), offline_for
+            "%s: deleted %d devices that were offline for longer than %s", site.code, len(answers), offline_for
         )
     return {"count": len(answers), "devices": answers}
 
 
 async def _user_of(call: ServiceCall) -> User | None:
-    """Return who acts; automations act for nobody, and may do everything.
+    """Return the user of a call, None for an automation, which may do everything.
 
     Raises:
-        UnknownUser: There is no such user.
+        UnknownUser: The user does not exist.
 
     """
     if not call.context.user_id:
@@ -152,26 +154,25 @@ async def _check_control(call: ServiceCall, user: User, targeted: _Targeted) -> 
     """Check that a user may control the connectivity of every device.
 
     Raises:
-        Unauthorized: One of them they may not control, or it has no connectivity that says so.
+        Unauthorized: They may not control one of them, or it has no connectivity sensor.
 
     """
     entities = er.async_get(call.hass)
     devices = ((entry, record) for entry, records in targeted.items() for record in records)
     async for entry, record in in_slices(devices):
-        unique_id = entity_unique_id(entry.data[CONF_SITE_CODE], record, _CONNECTIVITY)
+        unique_id = entity_unique_id(entry.data[CONF_SITE_CODE], record, CONNECTIVITY_KEY)
         entity_id = entities.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, unique_id)
         if entity_id is None or not user.permissions.check_entity(entity_id, POLICY_CONTROL):
             raise Unauthorized(context=call.context, entity_id=entity_id, permission=POLICY_CONTROL)
 
 
 def silence(record: DeviceRecord, *, now: float, wall: float) -> float:
-    """Return for how many seconds an offline device has been silent, at least.
+    """Return for how many seconds an offline device has been silent at least.
 
-    Of the two clocks the one that says less counts: that on the wall may have jumped, the monotonic one knows this run
-    only.
+    The lesser of two counts: the wall clock may have jumped, and the monotonic one begins with this run.
     """
     silences = []
-    if record.heard > 0:  # in this run, or listened for in vain since
+    if record.heard > 0:  # it was heard, or its silence counts, in this run
         silences.append(now - record.heard)
     stamp = record.last_heartbeat or record.created
     if stamp >= _CLOCK_SET:
@@ -180,10 +181,10 @@ def silence(record: DeviceRecord, *, now: float, wall: float) -> float:
 
 
 def _targeted_devices(call: ServiceCall) -> _Targeted:
-    """Return the devices that an action's target names, by site.
+    """Return the targeted devices, by site.
 
-    What is named itself must be one of ours. An area, a floor or a label may hold other things as well, and devices of a
-    site that the user has disabled.
+    A device or entity that is named must be one of ours. An area, floor or label may contain others, and devices of a
+    site that the user has disabled: those are skipped.
     """
     hass = call.hass
     target = target_of(hass, call)
@@ -210,7 +211,7 @@ def _targeted_devices(call: ServiceCall) -> _Targeted:
 
 
 def _devices_connected_by(registry: er.EntityRegistry, entity_ids: Iterable[str]) -> set[str]:
-    """Return the devices of connectivity sensors: who gives one an area or a label means its device."""
+    """Return the devices of connectivity sensors: an area or label of the sensor counts for its device."""
     entities = map(registry.async_get, entity_ids)
     return {
         entity.device_id
@@ -232,8 +233,8 @@ def _named_device(hass: HomeAssistant, device_id: str) -> tuple[DeviceRecord, Si
 
 
 def _entry_of(hass: HomeAssistant, identifiers: Iterable[tuple[str, str]]) -> SiteDevicesConfigEntry | None:
-    """Return the site that a device page belongs to, if it is one of ours."""
-    for domain, path, *_ in identifiers:  # some integrations have more than two parts
+    """Return the site of a device page, if it is one of ours."""
+    for domain, path, *_ in identifiers:  # some integrations use more than two parts
         if domain == DOMAIN:
             return hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, path.partition("/")[0])
     return None

@@ -1,4 +1,4 @@
-"""Switch: monitoring, off for planned work."""
+"""Switch: monitoring, off for planned work. In: the user's command. Out: a call to `Site`, which keeps the position."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PARALLEL_UPDATES: Final = 0  # nothing is polled
 async def async_setup_entry(
     _hass: HomeAssistant, entry: SiteDevicesConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Give the site its switch."""
+    """Add the site's switch."""
     async_add_entities([MonitoringSwitch(entry.runtime_data)])
 
 
 class MonitoringSwitch(SiteEntity, SwitchEntity):
-    """Off: nobody is called offline, created or told of; what known devices report goes on."""
+    """While off, no device is called offline, none is discovered and no event is sent; data is still shown."""
 
     _attr_translation_key = "monitoring"
 
@@ -32,18 +32,18 @@ class MonitoringSwitch(SiteEntity, SwitchEntity):
 
     @property
     def available(self) -> bool:
-        """Always: it is what makes the others available again."""
+        """Always available: it makes the others available again."""
         return True
 
     @property
     def is_on(self) -> bool:
-        """Tell whether the site is monitored."""
+        """Return whether the site is monitored."""
         return self.site.monitoring
 
     async def async_turn_on(self, **_kwargs: Any) -> None:
-        """Monitor again: what has changed meanwhile is told."""
+        """Resume monitoring; pending events are sent."""
         self.site.async_set_monitoring(True)
 
     async def async_turn_off(self, **_kwargs: Any) -> None:
-        """Judge, discover and tell nothing until it is switched on."""
+        """Pause monitoring."""
         self.site.async_set_monitoring(False)

@@ -1,4 +1,4 @@
-"""System health: how the sites are, on Home Assistant's own page for it."""
+"""System health: totals for Home Assistant's system information. In: all loaded sites. Out: one card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .site.subscription import mqtt_is_loaded
 
 @callback
 def async_register(_hass: HomeAssistant, register: SystemHealthRegistration) -> None:
-    """Have a place on the page."""
+    """Register the card."""
     register.async_register_info(_info)
 
 

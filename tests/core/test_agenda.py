@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.site_devices.core.agenda import Agenda
 
-PUT_RIGHT = "custom_components.site_devices.core.agenda._PUT_RIGHT_AT_ONCE"
+PUT_RIGHT = "custom_components.site_devices.core.agenda._MAX_CORRECTIONS"
 
 
 class Times(dict[object, float | None]):

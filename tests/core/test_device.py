@@ -11,7 +11,7 @@ OFFLINE = ChangeKind.OFFLINE
 
 
 @pytest.mark.parametrize(
-    ("online", "told_offline", "untold"),
+    ("online", "told_offline", "pending_event"),
     [
         (None, False, None),
         (True, False, None),
@@ -21,9 +21,9 @@ OFFLINE = ChangeKind.OFFLINE
     ],
 )
 def test_what_must_be_told_is_what_is_true_and_was_not_told_last(
-    online: bool | None, told_offline: bool, untold: ChangeKind | None
+    online: bool | None, told_offline: bool, pending_event: ChangeKind | None
 ) -> None:
     record = DeviceRecord(key="gateway/A", address="1", created=0, online=online, told_offline=told_offline)
-    assert record.untold is untold
+    assert record.pending_event is pending_event
     record.muted = True
-    assert record.untold is None
+    assert record.pending_event is None

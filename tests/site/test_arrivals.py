@@ -50,12 +50,12 @@ class House:
     def discover(self, *records: DeviceRecord) -> list[Arrival]:
         """Let devices be new; return how they reach a platform."""
         for record in records:
-            self.arrivals.async_hear(Change(record, ChangeKind.DISCOVERED))
+            self.arrivals.async_handle(Change(record, ChangeKind.DISCOVERED))
         return [Arrival(record) for record in records]
 
     def find(self, record: DeviceRecord) -> Arrival:
         """Let a device report something for the first time; return how that reaches a platform."""
-        self.arrivals.async_hear(Change(record, ChangeKind.DATA_FOUND, "in/temperature"))
+        self.arrivals.async_handle(Change(record, ChangeKind.DATA_FOUND, "in/temperature"))
         return Arrival(record, "in/temperature")
 
     def _add(self, some: list[Arrival]) -> None:
@@ -118,7 +118,7 @@ async def test_what_was_deleted_before_its_turn_gets_no_page_and_no_entity() -> 
     house.discover(gone)
     house.find(gone)
     arrived = house.discover(here)
-    house.arrivals.async_hear(Change(gone, ChangeKind.REMOVED))
+    house.arrivals.async_handle(Change(gone, ChangeKind.REMOVED))
     await asyncio.sleep(0)
     assert house.pages == [here]
     assert house.arrived() == arrived
@@ -144,7 +144,7 @@ async def test_a_page_that_cannot_be_made_keeps_no_other_device_from_coming(capl
     here += house.discover(device("LAST"))
     await until(lambda: len(house.arrived()) == 11)
     assert house.arrived() == [*here[1:11], here[12]]
-    assert caplog.text.count("Failed to make a device page or its entities") == 1
+    assert caplog.text.count("Failed to create a device page or its entities") == 1
 
 
 @pytest.mark.parametrize("known_before", [False, True])
@@ -171,4 +171,4 @@ async def test_an_entity_that_cannot_be_made_keeps_no_other_from_coming(
         await until(lambda: len(house.others) == 12)
         assert house.arrived() == house.others == here
     assert made == here[1:11]
-    assert caplog.text.count("Failed to make a device page or its entities") == 1
+    assert caplog.text.count("Failed to create a device page or its entities") == 1

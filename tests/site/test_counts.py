@@ -96,12 +96,12 @@ async def test_counts_that_are_as_before_are_told_to_nobody(monkeypatch: pytest.
     monkeypatch.setattr("custom_components.site_devices.site.counts._EVERY", 0.0)
     fleet = Fleet(offline_after=30, max_devices=100)
     told: list[Counts] = []
-    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.counts))
+    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.current))
     record = DeviceRecord(key="gateway/A", address="1", created=0.0)
     for records, expected in (([], 0), ([record], 1)):
         fleet.restore(records, ())
         for _ in range(2):
-            room.async_hear(Change(record, ChangeKind.DISCOVERED))
+            room.async_handle(Change(record, ChangeKind.DISCOVERED))
             await turns()
         assert told == [Counts(1, 0, 0)] * expected
 
@@ -109,13 +109,13 @@ async def test_counts_that_are_as_before_are_told_to_nobody(monkeypatch: pytest.
 async def test_devices_are_counted_at_the_start_and_not_after_the_end() -> None:
     fleet = Fleet(offline_after=30, max_devices=100)
     told: list[Counts] = []
-    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.counts))
+    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.current))
     record = DeviceRecord(key="gateway/A", address="1", created=0.0)
     fleet.restore([record], ())
     end = room.async_start()
-    assert room.counts == Counts(1, 0, 0)
+    assert room.current == Counts(1, 0, 0)
     fleet.remove(record.key)
-    room.async_hear(Change(record, ChangeKind.REMOVED))
+    room.async_handle(Change(record, ChangeKind.REMOVED))
     end()
     await turns()
     assert not told

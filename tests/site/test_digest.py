@@ -37,7 +37,7 @@ class Told:
 
     def changed(self, kind: ChangeKind, *records: DeviceRecord) -> None:
         for record in records:
-            self.digest.async_hear(Change(record, kind))
+            self.digest.async_handle(Change(record, kind))
 
     def review(self, *records: DeviceRecord) -> None:
         self.fleet.restore(records, ())

@@ -50,11 +50,11 @@ def listening(listeners: Listeners, *entities: Entity) -> None:
 
 
 def flip(listeners: Listeners, record: DeviceRecord) -> None:
-    listeners.async_hear(Change(record, ChangeKind.OFFLINE))
+    listeners.async_handle(Change(record, ChangeKind.OFFLINE))
 
 
 def replace(listeners: Listeners, record: DeviceRecord, former_key: str) -> None:
-    listeners.async_hear(Change(record, ChangeKind.REPLACED, former_key))
+    listeners.async_handle(Change(record, ChangeKind.REPLACED, former_key))
 
 
 async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: Listeners) -> None:
@@ -73,13 +73,13 @@ async def test_the_entities_of_a_device_hear_of_that_device_only(listeners: List
     assert not listeners._devices  # no record is held because it once had entities
 
 
-@pytest.mark.parametrize("kind", Listeners.hears)
+@pytest.mark.parametrize("kind", Listeners.handles)
 async def test_a_device_is_written_when_its_state_or_its_serial_is_another(
     listeners: Listeners, kind: ChangeKind
 ) -> None:
     entity = Entity(device("A"))
     listening(listeners, entity)
-    listeners.async_hear(Change(entity.record, kind, "datalogger/A"))
+    listeners.async_handle(Change(entity.record, kind, "datalogger/A"))
     assert entity.written == 1
     assert entity.identified == (kind is ChangeKind.REPLACED)
 

@@ -36,7 +36,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 
 def hear(log: SiteLog, record: DeviceRecord, kind: ChangeKind, times: int = 1) -> None:
     for _ in range(times):
-        log.async_hear(Change(record, kind))
+        log.async_handle(Change(record, kind))
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ async def test_a_page_that_cannot_be_written_keeps_no_other_from_that(
         await heartbeat(hass, "gateway/1", "BROKEN", sw_version=version)
         await heartbeat(hass, "gateway/2", "GATE", sw_version=version)
     assert connectivity(hass, "gateway/BROKEN") == connectivity(hass, "gateway/GATE") == "on"
-    assert caplog.text.count("Failed to make or update a device page") == 1
+    assert caplog.text.count("Failed to create or update a device page") == 1
     caplog.clear()
 
 
@@ -202,7 +202,7 @@ async def test_a_page_that_cannot_be_made_at_the_start_keeps_no_other_from_that(
     pages = dr.async_entries_for_config_entry(registry, entry.entry_id)
     assert {device.serial_number for device in pages} == {None, "A", "C"}
     assert len(pages) == 3
-    assert caplog.text.count("Failed to make or update a device page") == 1
+    assert caplog.text.count("Failed to create or update a device page") == 1
     caplog.clear()
 
 

@@ -219,9 +219,9 @@ async def test_the_clock_on_the_wall_flips_nobody(hass: HomeAssistant, freezer: 
 # Changes
 
 
-async def test_each_room_hears_of_what_concerns_it(hass: HomeAssistant) -> None:
-    readers = (await setup_site(hass)).runtime_data._readers
-    heard = {kind: " ".join(type(hear.__self__).__name__ for hear in rooms) for kind, rooms in readers.items()}
+async def test_each_change_reaches_those_that_handle_it(hass: HomeAssistant) -> None:
+    readers = (await setup_site(hass)).runtime_data._readers.by_kind
+    heard = {kind: " ".join(type(handle.__self__).__name__ for handle in rooms) for kind, rooms in readers.items()}
     assert heard == {
         "discovered": "Watch SiteLog Digest Arrivals SiteIssues SiteCounts SiteStore",
         "first_online": "Watch SiteLog Listeners SiteCounts SiteStore",
@@ -248,7 +248,7 @@ async def test_a_room_that_fails_keeps_no_other_from_hearing(
         await beat(hass, A, B)
     assert states(hass, A, B) == ["on", "on"]
     assert [line.getMessage().partition(";")[0] for line in caplog.records if line.levelno >= logging.ERROR] == [
-        "Failed to show what has changed"
+        "Failed to process a change"
     ]
     caplog.clear()
 

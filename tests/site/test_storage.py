@@ -144,26 +144,26 @@ async def test_a_busy_site_is_saved_all_the_same(
     ("content", "why"),
     [
         ({**GOOD, "version": 2}, r"Error.*"),
-        (changed(site="sito_002"), "ValueError: it is of the site 'sito_002'"),
+        (changed(site="sito_002"), "ValueError: it belongs to the site 'sito_002'"),
         ({**GOOD, "data": []}, r"AttributeError: .*"),
         ({**GOOD, "data": {"devices": []}}, r"KeyError: 'deleted'"),
         (changed(devices={"a": 1}), r"KeyError: 'key'"),
         (changed(devices=5), r"TypeError: .*"),
-        (changed(deleted=[1]), r"TypeError: '1' is no str"),
-        (changed(monitoring="yes"), r"TypeError: 'yes' is no bool"),
+        (changed(deleted=[1]), r"TypeError: '1' is not str"),
+        (changed(monitoring="yes"), r"TypeError: 'yes' is not bool"),
         (changed(devices=[{}]), r"KeyError: 'key'"),
         (device(key="thing/A"), r"ValueError: .*"),
-        (device(last_heartbeat="yesterday"), r"TypeError: 'yesterday' is no int"),
+        (device(last_heartbeat="yesterday"), r"TypeError: 'yesterday' is not int"),
         (device(info={"colour": "red"}), r"TypeError: .*"),
-        (device(info={"model": 5}), r"TypeError: '5' is no str"),
-        (device(rivals=[None]), r"TypeError: 'None' is no str"),
+        (device(info={"model": 5}), r"TypeError: '5' is not str"),
+        (device(rivals=[None]), r"TypeError: 'None' is not str"),
         (device(data={"in/t": ["colour", None, False]}), r"ValueError: .*"),
-        (device(data={"in/t": ["number", 5, False]}), r"TypeError: '5' is no str"),
+        (device(data={"in/t": ["number", 5, False]}), r"TypeError: '5' is not str"),
         (device(data={"in/t": "no"}), r"ValueError: .*"),
-        (device(data={"in/t": ["number", None, 1]}), r"TypeError: '1' is no bool"),
-        (device(silent="long"), r"TypeError: 'long' is no int"),
-        (changed(owners=[1]), r"TypeError: '1' is no str"),
-        (changed(devices=2 * GOOD["data"]["devices"]), r"ValueError: a device is in it twice"),
+        (device(data={"in/t": ["number", None, 1]}), r"TypeError: '1' is not bool"),
+        (device(silent="long"), r"TypeError: 'long' is not int"),
+        (changed(owners=[1]), r"TypeError: '1' is not str"),
+        (changed(devices=2 * GOOD["data"]["devices"]), r"ValueError: it contains a device twice"),
     ],
 )
 async def test_what_is_not_ours_is_kept_aside_and_told(
@@ -312,7 +312,7 @@ async def test_a_store_of_an_earlier_version_gives_full_grace_and_the_address_to
     fleet.resume(1000)
     assert [fleet.deadlines.due(record) for record in fleet.records.values()] == [1030, 1030]
     assert fleet.places.owners() == ["gateway/LAST"]
-    assert [record.untold for record in fleet.records.values()] == [None, None]
+    assert [record.pending_event for record in fleet.records.values()] == [None, None]
 
 
 async def test_two_live_devices_at_one_address_keep_their_names_over_a_reload(

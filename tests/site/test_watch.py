@@ -112,7 +112,7 @@ def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: Sl
     assert loop.timers() == []
     loop.run(1000)
     assert not site.offline
-    site.watch.async_judge(loop.time())
+    site.watch.async_resume(loop.time())
     loop.run(100)
     assert site.offline == {"A": at(1029 + OFFLINE_AFTER)}
 
@@ -122,7 +122,7 @@ def test_who_comes_after_a_pause_that_nobody_outlived_gets_a_timer(loop: SlowMot
     site.watch.async_pause(loop.time())
     site.fleet.remove("gateway/A")
     loop.run(10)
-    site.watch.async_judge(loop.time())
+    site.watch.async_resume(loop.time())
     site.beat("B")
     loop.run(100)
     assert site.offline == {"B": at(40)}

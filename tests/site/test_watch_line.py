@@ -137,7 +137,7 @@ def test_a_lost_connection_ends_the_wait(loop: SlowMotion, proven: Clockwork) ->
     assert loop.timers() == []
     loop.run(60)
     proven.answered_after = 0.0
-    proven.watch.async_judge(proven.watch.async_connected(125.0))
+    proven.watch.async_resume(proven.watch.async_connected(125.0))
     loop.run(60)
     assert proven.offline == {"A": at(150)}
 

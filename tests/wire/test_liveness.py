@@ -74,7 +74,7 @@ async def test_a_loop_that_was_held_up_flips_nobody_who_sent_meanwhile(
     hass: HomeAssistant, devices: Devices, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Home Assistant's client reads one message in a turn of the loop: the last of many waits for long."""
-    monkeypatch.setattr("custom_components.site_devices.site.watch._PATIENCE", 20.0)  # a busy machine reads slowly
+    monkeypatch.setattr("custom_components.site_devices.site.watch._MAX_READING", 20.0)  # a busy machine reads slowly
     await setup_both(hass, devices, 2)
     many = {make_device(f"datalogger/lampo/{number}", f"L{number}") for number in range(40)}
     devices.alive |= many

@@ -1,1 +1,1 @@
-"""What is true: pure Python without Home Assistant, clock or event loop."""
+"""The rules, in pure Python: no Home Assistant, no clock, no event loop."""

@@ -1,9 +1,9 @@
-"""Agenda: things by the time at which each is due, which may move on unnoticed.
+"""Agenda: a heap of items whose due times may move later without notice.
 
-In: things, and a function that says when one is due. Out: the one that is due first. Knows no clock.
+In, from `deadlines` and `fleet`: items, and a function that returns when one is due. Out: the item that is due first.
 
-A heartbeat moves a deadline on without telling anybody, for it must cost nothing. So what the heap holds may be too early,
-never too late, and is put right when it has come to the top.
+A heartbeat moves a deadline without updating the heap, to stay cheap. So a stored time may be too early, never too
+late; it is corrected when its item reaches the top.
 """
 
 from __future__ import annotations
@@ -13,44 +13,44 @@ from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import Final
 
-_PUT_RIGHT_AT_ONCE: Final = 1000  # a few milliseconds; the rest keeps a time that is too early until the next question
+_MAX_CORRECTIONS: Final = 1000  # a few milliseconds; the rest is corrected by the next call
 
 
 class Agenda[T: Hashable]:
-    """A heap of things, each in it once."""
+    """A heap of distinct items."""
 
     def __init__(self, due: Callable[[T], float | None]) -> None:
-        """Start empty; `due` gives the time of a thing now, None for one that is no longer wanted."""
+        """Start empty; `due` returns the present due time of an item, None to drop it."""
         self._due = due
         self._heap: list[tuple[float, int, T]] = []
-        self._things: set[T] = set()
-        self._order = count()  # so that two things with one time are never compared
+        self._items: set[T] = set()
+        self._order = count()  # a tie-breaker: items are never compared
 
-    def add(self, thing: T) -> None:
-        """Take a thing in, unless it is there."""
-        if thing not in self._things and (when := self._due(thing)) is not None:
-            self._things.add(thing)
-            heappush(self._heap, (when, next(self._order), thing))
+    def add(self, item: T) -> None:
+        """Add an item, unless it is present."""
+        if item not in self._items and (when := self._due(item)) is not None:
+            self._items.add(item)
+            heappush(self._heap, (when, next(self._order), item))
 
     def clear(self) -> None:
-        """Drop everything: times may have become earlier."""
+        """Drop all items, for instance since times may have become earlier."""
         self._heap.clear()
-        self._things.clear()
+        self._items.clear()
 
     def first(self) -> tuple[float, T] | None:
-        """Return what is due first, and when: not before this time, in any case. None when there is nothing."""
-        left = _PUT_RIGHT_AT_ONCE
+        """Return the item that is due first and its time, which may be too early; None when empty."""
+        left = _MAX_CORRECTIONS
         while self._heap:
-            noted, _, thing = self._heap[0]
+            stored, _, item = self._heap[0]
             if not left:
-                return noted, thing
+                return stored, item
             left -= 1
-            due = self._due(thing)
+            due = self._due(item)
             if due is None:
                 heappop(self._heap)
-                self._things.remove(thing)
-            elif due > noted:
-                heapreplace(self._heap, (due, next(self._order), thing))
+                self._items.remove(item)
+            elif due > stored:
+                heapreplace(self._heap, (due, next(self._order), item))
             else:
-                return due, thing
+                return due, item
         return None

@@ -1,13 +1,14 @@
-"""Deadlines: when each online device will be offline, if it is not heard until then.
+"""Deadlines: when each online device becomes offline unless it is heard before.
 
-In: devices that are heard, and interruptions in which nobody could be. Out: who is overdue.
+In, from `fleet`: devices heard, and interruptions, in which nobody could be heard. Out: devices that are overdue.
 
-A device's deadline is its last heartbeat plus its own `offline_after`, or the site's. The online devices of each distinct
-`offline_after` stand in one queue, in order of their last heartbeat, so that a heartbeat costs one move to the end; an agenda
-has the queues by the deadlines of their heads.
+A device is due `offline_after` seconds after its last heartbeat: its own value, or the site's. Online devices with the
+same `offline_after` share a queue, ordered by last heartbeat, so a heartbeat costs one move to the end. An agenda
+orders the queues by the due time of their heads.
 
-After an interruption an online device gets a full deadline once: its grace. Until it is heard again, each further interruption
-moves its deadline by its own length only, so none of them hides a dead device.
+Grace: after an interruption (a pause of the fleet, a blocked event loop, a connection that proved blind) an online
+device gets a full deadline, once. Until it is heard again, further interruptions extend its deadline only by their own
+length; otherwise repeated ones would hide a dead device.
 """
 
 from __future__ import annotations
@@ -20,41 +21,41 @@ from .device import DeviceRecord, Queue
 
 
 class Deadlines:
-    """The online devices of one site, by when they are due. All times are monotonic, in seconds."""
+    """The online devices of one site by due time. All times are monotonic, in seconds."""
 
     def __init__(self, offline_after: float) -> None:
-        """`offline_after`: seconds of silence for a device without a deadline of its own."""
+        """Start empty; `offline_after` applies to devices without their own."""
         self.offline_after = offline_after
         self._queues: dict[float, Queue] = {}
         self._heads = Agenda(self._head_due)
 
-    def patience(self, record: DeviceRecord) -> float:
-        """Return for how many seconds a device may be silent."""
+    def timeout(self, record: DeviceRecord) -> float:
+        """Return after how many seconds of silence a device is offline."""
         return record.offline_after or self.offline_after
 
     def due(self, record: DeviceRecord) -> float:
-        """Return when an online device will be offline."""
-        return record.heard + self.patience(record)
+        """Return when an online device becomes offline."""
+        return record.heard + self.timeout(record)
 
     def heard(self, record: DeviceRecord, now: float) -> None:
-        """Let the deadline of an online device count from now."""
+        """Restart the deadline of an online device."""
         record.heard = now
         record.graced = False
         self._enqueue(record)
 
     def remove(self, record: DeviceRecord) -> None:
-        """Drop a device that is no longer waited for, if it was."""
+        """Remove a device from its queue, if it is in one."""
         if record.queue is not None:
             del record.queue[record.key]
             record.queue = None
 
     def first(self) -> float | None:
-        """Return the time before which nobody is overdue, None when nobody is online."""
+        """Return a time before which nobody is overdue, None when nobody is online."""
         first = self._heads.first()
         return None if first is None else first[0]
 
     def take_overdue(self, now: float) -> DeviceRecord | None:
-        """Drop one device that is overdue, and return it."""
+        """Remove one overdue device and return it."""
         first = self._heads.first()
         if first is None or first[0] > now:
             return None
@@ -66,25 +67,25 @@ class Deadlines:
         return record
 
     def interrupted(self, since: float, until: float, now: float) -> None:
-        """Give everybody their grace, since nobody could be heard for a while; nothing to who was heard after it.
+        """Give devices that were not heard since an interruption their grace, counted from now.
 
-        Whoever has had its grace gets as much time as the interruption took, but never counts as heard after it. So each
-        queue stays in order: these, those that were heard since, and those with a new grace, which counts from now.
+        A device that has had it gets the length of the interruption instead, but never counts as heard after its end.
+        This keeps each queue in order: devices extended, devices heard since, devices with a new grace.
         """
         length = until - since
         for queue in self._queues.values():
             for record in list(queue.values()):
                 if record.heard >= until:
-                    break  # and so were all behind it
+                    break  # so are all behind it
                 if record.graced:
                     record.heard = min(record.heard + length, until)
                 else:
-                    record.graced = record.heard <= since  # who is not monitored is heard all the same
+                    record.graced = record.heard <= since  # it may have been heard during a pause of monitoring
                     record.heard = now
                     queue.move_to_end(record.key)
 
     def rebuild(self, records: Iterable[DeviceRecord]) -> None:
-        """Sort all devices in anew: a deadline may have become shorter."""
+        """Rebuild all queues: `offline_after` of some devices has changed."""
         self._queues = {}
         self._heads.clear()
         for record in sorted(records, key=lambda record: record.heard):
@@ -93,15 +94,15 @@ class Deadlines:
                 self._enqueue(record)
 
     def _enqueue(self, record: DeviceRecord) -> None:
-        """Put a device that was just heard at the end of its queue."""
-        patience = self.patience(record)
-        record.queue = queue = self._queues.setdefault(patience, OrderedDict())
+        """Move a device that was just heard to the end of its queue."""
+        timeout = self.timeout(record)
+        record.queue = queue = self._queues.setdefault(timeout, OrderedDict())
         queue[record.key] = record
         queue.move_to_end(record.key)
         if len(queue) == 1:
-            self._heads.add(patience)
+            self._heads.add(timeout)
 
-    def _head_due(self, patience: float) -> float | None:
-        """Return when the first of a queue is due."""
-        head = next(iter(self._queues[patience].values()), None)
-        return None if head is None else head.heard + patience
+    def _head_due(self, timeout: float) -> float | None:
+        """Return when the head of a queue is due, None when the queue is empty."""
+        head = next(iter(self._queues[timeout].values()), None)
+        return None if head is None else head.heard + timeout

@@ -1,7 +1,9 @@
-"""Device: what is known of one device, and what can change about it.
+"""Device: the record of one device, and the kinds of `Change` to it.
 
-`DeviceRecord` is the one thing here that is mutable. `Fleet` and its rooms own it: `fleet` writes who it is and whether it is
-online, `deadlines` when it was heard, `places` nothing. Two fields have their writers in `site/`: `data` and `told_offline`.
+Every module reads records, and each field has one writer: `deadlines` writes `heard`, `graced` and `queue` (and `fleet`
+on its hot path and on a replacement), `site.data_entities` writes `data`, `site.digest` writes `told_offline`, and
+`fleet` writes the rest. `site.storage` creates the records it restores. Changes leave `fleet` and `site.data_entities`
+for every reader.
 """
 
 from __future__ import annotations
@@ -21,22 +23,22 @@ type Queue = OrderedDict[str, DeviceRecord]
 
 
 class ChangeKind(StrEnum):
-    """What became different about a device."""
+    """What changed about a device."""
 
     DISCOVERED = "discovered"
-    FIRST_ONLINE = "first_online"  # known from a retained heartbeat only, until now
+    FIRST_ONLINE = "first_online"  # its first live heartbeat; so far only a retained one was known
     ONLINE = "online"  # after it was offline
     OFFLINE = "offline"
     MOVED = "moved"
-    DESCRIBED = "described"  # what its page says: name or info
-    CONFLICT = "conflict"  # alive at two addresses at once
+    DESCRIBED = "described"  # its page's text: name or info
+    CONFLICT = "conflict"  # its serial alternates between two addresses
     CONFLICT_ENDED = "conflict_ended"
-    MUTED = "muted"  # or unmuted: the record says which
+    MUTED = "muted"  # or unmuted, see the record
     REMOVED = "removed"
-    REPLACED = "replaced"  # by other hardware, which goes on as this device; `key` is the former one
-    DATA_FOUND = "data_found"  # `key` is the new data point's
-    DATA_CHANGED = "data_changed"  # the unit of the data point `key`, or whether the user has removed its entity
-    DATA_REFUSED = "data_refused"  # it sends data that finds no room, or no longer does
+    REPLACED = "replaced"  # by new hardware, under whose key it continues; `key` is its former key
+    DATA_FOUND = "data_found"  # `key` names the new data point
+    DATA_CHANGED = "data_changed"  # unit of data point `key`, or the user removed its entity
+    DATA_REFUSED = "data_refused"  # it began or ceased to send data for which there is no room
 
 
 class Move(NamedTuple):
@@ -49,29 +51,26 @@ class Move(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class DeviceRecord:
-    """What is known of one device."""
+    """All we know about one device."""
 
     key: str  # `{category}/{serial}`
-    address: str  # where it was heard last; in a conflict, where it was heard first
+    address: str  # the last one heard; in a conflict, the first of the two
     created: float  # wall clock
     info: Info = NO_INFO
-    online: bool | None = None  # None: never a live heartbeat
+    online: bool | None = None  # None: no live heartbeat yet
     last_heartbeat: float | None = None  # wall clock of the last live one
     last_report: float | None = None  # wall clock of the last live input or output
-    timestamp: str | int | float | None = None  # the device's own clock in its last heartbeat
+    timestamp: str | int | float | None = None  # of the last heartbeat, by the device's clock
     offline_after: float | None = None  # seconds; None: the site's
-    muted: bool = False  # disabled by the user: followed, but in no count, event or repair
-    told_offline: bool = False  # the last event about it said `offline`; written by `site.digest`
-    heard: float = 0.0  # monotonic: the deadline counts from here; before the first `resume`: minus its silence so far
-    graced: bool = False  # it had its full deadline after an interruption, and has not been heard since
-    queue: Queue | None = field(
-        default=None, init=False, repr=False
-    )  # where it waits for its deadline, while it is online
-    # monotonic: when it was last discovered, moved or came online; after a restart, the first `resume`
-    arrived: float = math.inf
-    rivals: dict[str, float] | None = None  # in a conflict: its addresses, and when each was heard (monotonic)
-    data: dict[str, DataPoint] = field(default_factory=dict)  # its data points by key; written by `site.data_entities`
-    moves: tuple[Move, ...] = ()  # the last few, to notice a conflict
+    muted: bool = False  # disabled by the user: tracked, but in no count, event or repair
+    told_offline: bool = False  # the last event sent about it was `offline`
+    heard: float = 0.0  # monotonic start of its deadline; before the first `resume`, minus its silence so far
+    graced: bool = False  # has had its grace (see `deadlines`) and has been silent since
+    queue: Queue | None = field(default=None, init=False, repr=False)  # of `deadlines`, while online
+    arrived: float = math.inf  # monotonic: last discovered, moved or came online; after a restart, the first `resume`
+    rivals: dict[str, float] | None = None  # in a conflict: when each of its addresses was last heard (monotonic)
+    data: dict[str, DataPoint] = field(default_factory=dict)  # by key
+    moves: tuple[Move, ...] = ()  # recent ones, to detect a conflict
 
     @property
     def category(self) -> Category:
@@ -85,39 +84,39 @@ class DeviceRecord:
 
     @property
     def place(self) -> str:
-        """The address, distinct from the same one of another category."""
+        """The address, qualified by category."""
         return f"{self.category}/{self.address}"
 
     @property
     def last_communication(self) -> float | None:
-        """Wall clock of the last live message of any channel."""
+        """Wall clock of the last live message on any channel."""
         return max(filter(None, (self.last_heartbeat, self.last_report)), default=None)
 
     @property
-    def untold(self) -> ChangeKind | None:
-        """What must be told for the last thing told to be true: `ONLINE`, `OFFLINE`, or None when it is."""
+    def pending_event(self) -> ChangeKind | None:
+        """The event to send, `ONLINE` or `OFFLINE`, when the last one sent is outdated; otherwise None."""
         if self.online is not self.told_offline or self.muted:
             return None
         return ChangeKind.ONLINE if self.online else ChangeKind.OFFLINE
 
     @property
     def label(self) -> str:
-        """What it is called by its address: `monstro/1`, `Gateway 1`."""
+        """A name made from the address: `monstro/1`, `Gateway 1`."""
         return f"Gateway {self.address}" if self.category is Category.GATEWAY else self.address
 
     def __str__(self) -> str:
-        """Name the device beyond doubt, for the log: `monstro/1 (TEST123)`."""
+        """Return an unambiguous name: `monstro/1 (TEST123)`."""
         return f"{self.label} ({self.serial})"
 
-    def describe(self, said: Info) -> bool:
-        """Keep what the device says of itself, and what it said before where it says nothing; return whether that is new."""
-        merged = Info(*(new or old for new, old in zip(said, self.info, strict=True)))
+    def describe(self, info: Info) -> bool:
+        """Update the info, keeping texts that the device now omits; return whether it changed."""
+        merged = Info(*(new or old for new, old in zip(info, self.info, strict=True)))
         changed = merged != self.info
         self.info = merged
         return changed
 
     def continue_as(self, new: DeviceRecord) -> None:
-        """Take on the serial and the present state of new hardware; keep the deadline, the data points and `created`."""
+        """Take over the serial and state of new hardware; keep `offline_after`, data points and `created`."""
         self.key = new.key
         self.address = new.address
         self.online = new.online
@@ -133,15 +132,15 @@ class DeviceRecord:
 
 
 class Change(NamedTuple):
-    """One device, and what became different about it."""
+    """One device, and what changed about it."""
 
     record: DeviceRecord
     kind: ChangeKind
-    key: str | None = None  # the former key of a replaced device, the key of a data point
+    key: str | None = None  # former key of a replaced device, or key of a data point
 
 
 class Counts(NamedTuple):
-    """How many devices there are; those that were never online are neither online nor offline."""
+    """Numbers of devices; one that was never online counts as neither online nor offline."""
 
     known: int
     online: int

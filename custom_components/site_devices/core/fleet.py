@@ -1,9 +1,12 @@
-"""Fleet: the devices of one site, and who of them is online.
+"""Fleet: the devices of one site, and which of them are online.
 
-In: messages of `protocol`, with the two clocks of their arrival: `now` (monotonic seconds, for deadlines) and `wall`
-(epoch seconds, for people). Out: `Change`s. Knows no timer, no clock and no Home Assistant.
+In: messages from `protocol` with their time of arrival, `now` (monotonic, for deadlines) and `wall` (epoch seconds, for
+people); `expire` and `resume` called by `site.watch`; actions of the user. Out: `Change`s. Owns the records;
+`deadlines` orders the online ones by due time, `places` groups all by address.
 
-`deadlines` has the online devices by when they are due, `places` has all devices by their address.
+A conflict, two devices with one serial, begins when a serial moves `CONFLICT_MOVES` times between the same two
+addresses within `CONFLICT_WINDOW` deadlines. It ends when one of the two has been silent for that long; the other
+remains.
 """
 
 from __future__ import annotations
@@ -18,9 +21,9 @@ from .device import NO_INFO, Change, ChangeKind, Counts, DeviceRecord, Move
 from .places import Places
 from .protocol import Heartbeat, IgnoreReason, Report
 
-CONFLICT_WINDOW: Final = 5  # deadlines in which a serial's moves count as alternating, and after which silence ends it
+CONFLICT_WINDOW: Final = 5  # in deadlines of the device
 CONFLICT_MOVES: Final = 3
-_MOVES_REMEMBERED: Final = 32  # a serial alive at as many as fifteen addresses passes between two of them three times
+_MOVES_REMEMBERED: Final = 32  # enough to detect a conflict among up to fifteen addresses
 DELETED_REMEMBERED: Final = 1000
 
 
@@ -28,7 +31,7 @@ class Fleet:
     """The state machine of one site's devices."""
 
     def __init__(self, *, offline_after: float, max_devices: int, accept_new: bool = True) -> None:
-        """Start empty and paused: call `resume` once the site can be heard."""
+        """Start empty and paused, until `resume` is called."""
         self.max_devices = max_devices
         self.accept_new = accept_new
         self.records: dict[str, DeviceRecord] = {}
@@ -39,10 +42,10 @@ class Fleet:
         self._conflicts: dict[str, DeviceRecord] = {}
         self._conflict_ends = Agenda(self._conflict_end)
 
-    # What the wire says
+    # Messages
 
     def heartbeat(self, beat: Heartbeat, *, now: float, wall: float) -> Sequence[Change] | IgnoreReason:
-        """Take a heartbeat in; return what it changed, mostly nothing, or why it was ignored."""
+        """Process a heartbeat; return what it changed, usually nothing, or why it was ignored."""
         record = self.records.get(beat.key)
         if record is None:
             return self._discover(beat, now, wall)
@@ -57,7 +60,7 @@ class Fleet:
             and record.rivals is None
             and (beat.info is None or beat.info == record.info)
         ):
-            # what `deadlines.heard` does, without a call: nearly all heartbeats end here
+            # `deadlines.heard`, inlined: nearly all heartbeats end here
             record.heard = now
             record.graced = False
             queue.move_to_end(beat.key)
@@ -65,7 +68,7 @@ class Fleet:
         return self._update(record, beat, now)
 
     def report(self, report: Report, *, wall: float) -> DeviceRecord | IgnoreReason:
-        """Take an input or output in; return whose it is, or why it was ignored."""
+        """Process an input or output; return the record of its device, or why it was ignored."""
         record = self.records.get(report.key)
         if record is None:
             return IgnoreReason.UNKNOWN_SERIAL
@@ -73,15 +76,15 @@ class Fleet:
             record.last_report = wall
         return record
 
-    # What time says
+    # Time
 
     @property
     def paused(self) -> bool:
-        """Tell whether all deadlines stand still."""
+        """Whether all deadlines are suspended."""
         return self._paused_since is not None
 
     def next_deadline(self) -> float | None:
-        """Return the monotonic time before which `expire` has nothing to do, if nothing is heard until then."""
+        """Return the earliest monotonic time at which `expire` may have something to do, None when there is none."""
         if self.paused:
             return None
         conflict = self._conflict_ends.first()
@@ -91,7 +94,7 @@ class Fleet:
     def expire(self, now: float) -> Sequence[Change]:
         """Apply one overdue deadline; return what that changed, nothing when none is due.
 
-        One at a time, so that the caller can let the event loop breathe between any two of a thousand.
+        Only one, so that the caller can yield to the event loop in between.
         """
         if self.paused:
             return ()
@@ -105,12 +108,12 @@ class Fleet:
         return ()
 
     def pause(self, since: float) -> None:
-        """Let all deadlines stand still: the site can't be heard."""
+        """Suspend all deadlines: the site can't be heard or is not monitored."""
         if not self.paused:
             self._paused_since = since
 
     def resume(self, now: float) -> None:
-        """Let deadlines go on: the site can be heard again."""
+        """Resume all deadlines; the pause counts as an interruption."""
         if self._paused_since is not None:
             since, self._paused_since = self._paused_since, None
             self.interrupted(since, now, now)
@@ -119,27 +122,27 @@ class Fleet:
                     record.arrived = now
 
     def interrupted(self, since: float, until: float, now: float) -> None:
-        """Hold nobody's silence against them for a time in which nobody could be heard."""
+        """Extend deadlines for a time in which nobody could be heard, and give grace (see `deadlines`)."""
         self.deadlines.interrupted(since, until, now)
         for record in self._conflicts.values():
             rivals = record.rivals or {}
             record.rivals = {address: min(heard + until - since, now) for address, heard in rivals.items()}
 
     def silence(self, record: DeviceRecord, now: float) -> float:
-        """Return for how many seconds a device has been silent while it could have been heard, or since its grace."""
-        paused_since = self._paused_since  # read once: the oldest Home Assistant asks from a thread
+        """Return for how many seconds a device has been silent, not counting pauses, or since its grace."""
+        paused_since = self._paused_since  # read once: the oldest Home Assistant saves from a thread
         return max(0.0, (now if paused_since is None else paused_since) - record.heard)
 
-    # What the user says
+    # Decisions of the user
 
     def restore(self, records: Iterable[DeviceRecord], deleted: Iterable[str], owners: Container[str] = ()) -> None:
-        """Take the records of an earlier run in, with the keys of those to which the address belongs that they share.
+        """Add the records of the last run; `owners` are the keys of those that own an address they share.
 
         Those that were online get their grace at the next `resume`, unless they have had it.
         """
         self.deleted = dict.fromkeys(deleted)
 
-        # whom the address of several belongs to comes last; an earlier version did not say, then it is the last heard
+        # the owner of a shared address goes last; earlier versions did not store owners: then the last one heard
         def rank(record: DeviceRecord) -> tuple[bool, bool, float]:
             return record.online is True, record.key in owners, record.last_heartbeat or 0.0
 
@@ -151,35 +154,35 @@ class Fleet:
         self._deadlines_changed()
 
     def set_site_offline_after(self, seconds: float) -> None:
-        """Change the deadline of all devices that have none of their own, counted from their last heartbeat."""
+        """Change the deadline of all devices without their own, counted from their last heartbeat."""
         self.deadlines.offline_after = seconds
         self._deadlines_changed()
 
     def set_offline_after(self, keys: Iterable[str], seconds: float | None) -> None:
-        """Give devices a deadline of their own, or (None) the site's again, counted from their last heartbeat."""
+        """Set the devices' own deadline, or (None) the site's, counted from their last heartbeat."""
         for key in keys:
             self.records[key].offline_after = seconds
         self._deadlines_changed()
 
     def mute(self, record: DeviceRecord, muted: bool) -> Sequence[Change]:
-        """Leave a device out of counts, events and repairs, or no longer."""
+        """Exclude a device from counts, events and repairs, or include it again."""
         if record.muted is muted:
             return ()
         record.muted = muted
         return (Change(record, ChangeKind.MUTED),)
 
     def remove(self, key: str) -> Sequence[Change]:
-        """Delete a device and remember that: only a live heartbeat brings it back."""
+        """Delete a device; from then on only a live heartbeat brings it back, not a retained one."""
         record = self.records[key]
         self._drop(record)
         self._remember_deleted(key)
         return (Change(record, ChangeKind.REMOVED), *self.places.leave(record))
 
     def replace(self, old: DeviceRecord, new: DeviceRecord) -> Sequence[Change]:
-        """Let new hardware go on as the device that it replaces.
+        """Continue an old device with new hardware.
 
-        The old record lives on under the new serial, with its own deadline and data points; the new one is gone. So is
-        the old serial, which the broker may have retained.
+        The old record takes the new serial and keeps its own deadline and data points; the new record is removed. The
+        old serial counts as deleted, since the broker may have retained its heartbeat.
         """
         former_key = old.key
         self._remember_deleted(former_key)
@@ -193,10 +196,10 @@ class Fleet:
         renamed = [change for change in others if change.record not in (old, new)]
         return (Change(new, ChangeKind.REMOVED), Change(old, ChangeKind.REPLACED, former_key), *renamed)
 
-    # What others ask
+    # Queries
 
     def counts(self) -> Counts:
-        """Count the devices that are not muted."""
+        """Count all devices except muted ones."""
         states = [record.online for record in self.records.values() if not record.muted]
         return Counts(len(states), states.count(True), states.count(False))
 
@@ -205,34 +208,34 @@ class Fleet:
         return max((record.last_heartbeat for record in self.records.values() if record.last_heartbeat), default=None)
 
     def conflicts(self) -> list[DeviceRecord]:
-        """Return the devices whose serial is alive at two addresses."""
+        """Return the devices in a conflict."""
         return list(self._conflicts.values())
 
     def replacements(self, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
-        """Return pairs of an offline device and a younger one that has been at its address for two deadlines."""
+        """Return pairs of an offline device and a newer one that has been at its address for two deadlines."""
         pairs = []
         for *others, owner in self.places.shared():
-            settled = now - owner.arrived >= 2 * self.deadlines.patience(owner)
+            settled = now - owner.arrived >= 2 * self.deadlines.timeout(owner)
             if owner.online and not owner.muted and settled:
                 gone = [old for old in others if old.online is False and not old.muted and old.created < owner.created]
                 pairs += [(old, owner) for old in gone[-1:]]
         return pairs
 
     def name(self, record: DeviceRecord) -> str:
-        """Return what the device's page is called: the name it gave itself, else its address.
+        """Return the name for a device's page: the one it reports, else its address.
 
-        Whoever is at an address that belongs to another device has its serial behind it.
+        At an address that another device owns, the serial is appended.
         """
         return record.info.name or (record.label if self.places.owns(record) else str(record))
 
-    # Inside
+    # Internals
 
     def _discover(self, beat: Heartbeat, now: float, wall: float) -> Sequence[Change] | IgnoreReason:
         if not self.accept_new:
             return IgnoreReason.NEW_DEVICE
         if beat.retained and beat.key in self.deleted:
             return IgnoreReason.DELETED
-        # the broker may keep heartbeats of devices long gone: they must leave room for those that live
+        # retained heartbeats of devices long gone must leave room for live ones
         if beat.retained and 2 * len(self.records) >= self.max_devices:
             return IgnoreReason.RETAINED
         if len(self.records) >= self.max_devices:
@@ -268,9 +271,9 @@ class Fleet:
         return changes
 
     def _move(self, record: DeviceRecord, address: str, now: float) -> Sequence[Change]:
-        """Follow a device to another address, unless it alternates between the two."""
+        """Move a device to another address, or begin a conflict if it alternates between the two."""
         record.moves = (*record.moves, Move(now, record.address, address))[-_MOVES_REMEMBERED:]
-        since = now - CONFLICT_WINDOW * self.deadlines.patience(record)
+        since = now - CONFLICT_WINDOW * self.deadlines.timeout(record)
         both = {record.address, address}
         between = [move for move in record.moves if move.at >= since and {move.origin, move.target} == both]
         if len(between) < CONFLICT_MOVES:
@@ -286,11 +289,11 @@ class Fleet:
         return (conflict, Change(record, ChangeKind.DESCRIBED), *self._relocate(record, first))
 
     def _conflict_end(self, key: str) -> float | None:
-        """Return when one of a device's two addresses will have been silent for long enough."""
+        """Return when a device's conflict ends unless both addresses are heard again."""
         record = self._conflicts.get(key)
         if record is None or record.rivals is None:
             return None
-        return min(record.rivals.values()) + CONFLICT_WINDOW * self.deadlines.patience(record)
+        return min(record.rivals.values()) + CONFLICT_WINDOW * self.deadlines.timeout(record)
 
     def _end_conflict(self, record: DeviceRecord) -> Sequence[Change]:
         rivals = record.rivals or {}
@@ -320,7 +323,7 @@ class Fleet:
             del self.deleted[next(iter(self.deleted))]
 
     def _deadlines_changed(self) -> None:
-        """Look at all deadlines anew: one may have become shorter."""
+        """Rebuild the orders by deadline: one may have become shorter."""
         self.deadlines.rebuild(self.records.values())
         self._conflict_ends.clear()
         for key in self._conflicts:

@@ -1,7 +1,10 @@
-"""Places: who is at an address, and to which of them it belongs.
+"""Places: which devices are at an address, and which of them owns it.
 
-In: devices that come, leave and fall silent. Out: a `DESCRIBED` change for each whose name that changes. An address belongs to
-the device that came there last, of those alive there if any is.
+In, from `fleet`: devices that arrive (are discovered, move or come online), leave and go offline. Out: a `DESCRIBED`
+change for each whose name changes: the owner is named after the address, the others have their serial appended.
+
+The owner is the online device that arrived last. While none is online the owner is kept; when it leaves, the next most
+recent inherits.
 """
 
 from __future__ import annotations
@@ -16,15 +19,15 @@ class Places:
     """The addresses of one site."""
 
     def __init__(self) -> None:
-        """Start with nobody anywhere."""
-        self._devices: dict[str, OrderedDict[str, DeviceRecord]] = {}  # by place, each with its owner last
+        """Start empty."""
+        self._devices: dict[str, OrderedDict[str, DeviceRecord]] = {}  # by place, the owner last
 
     def restore(self, record: DeviceRecord) -> None:
-        """Put a device of an earlier run at its address: whoever is restored last owns it."""
+        """Add a restored device to its address; the last one restored owns it."""
         self._devices.setdefault(record.place, OrderedDict())[record.key] = record
 
     def arrive(self, record: DeviceRecord) -> Sequence[Change]:
-        """Put a device at its address, which becomes its own if it is alive."""
+        """Add a device to its address; it becomes the owner if it is online."""
         here = self._devices.setdefault(record.place, OrderedDict())
         owner = next(reversed(here.values()), None)
         was_here = record.key in here
@@ -36,7 +39,7 @@ class Places:
         return [Change(each, ChangeKind.DESCRIBED) for each in renamed]
 
     def leave(self, record: DeviceRecord) -> Sequence[Change]:
-        """Take a device away from its address."""
+        """Remove a device from its address; if it owned it, the heir does."""
         here = self._devices[record.place]
         owned = next(reversed(here)) == record.key
         del here[record.key]
@@ -49,25 +52,25 @@ class Places:
         return (Change(heir, ChangeKind.DESCRIBED),)
 
     def hand_over(self, record: DeviceRecord) -> Sequence[Change]:
-        """Give the address of a device that fell silent to one that is alive there."""
+        """Let an online device at the address own it, if there is one: `record` has gone offline."""
         heir = _heir(self._devices[record.place])
         return self.arrive(heir) if heir.online else ()
 
     def owns(self, record: DeviceRecord) -> bool:
-        """Tell whether a device's address is its own."""
+        """Return whether a device owns its address."""
         here = self._devices.get(record.place)
         return not here or next(reversed(here)) == record.key
 
     def shared(self) -> list[list[DeviceRecord]]:
-        """Return who shares each address that several have, its owner last."""
-        # the oldest Home Assistant asks from a thread, while the loop goes on
+        """Return the devices at each shared address, the owner last."""
+        # copied: the oldest Home Assistant saves from a thread
         return [devices for here in list(self._devices.values()) if len(devices := list(here.values())) > 1]
 
     def owners(self) -> list[str]:
-        """Return the keys of the devices that own an address that they share."""
+        """Return the keys of the owners of shared addresses."""
         return [devices[-1].key for devices in self.shared()]
 
 
 def _heir(here: OrderedDict[str, DeviceRecord]) -> DeviceRecord:
-    """Return who of those at an address was the last to come: of those alive, if there are any."""
+    """Return the last online device to arrive at an address, or just the last if none is online."""
     return next((device for device in reversed(here.values()) if device.online), next(reversed(here.values())))

@@ -1,6 +1,7 @@
-"""Protocol: a topic and a payload become a typed message, or the reason why not.
+"""Protocol: parse a topic and a payload into a typed message, or into the reason to ignore it.
 
-In: what MQTT delivered. Out: `Heartbeat`, `Report` or an `IgnoreReason`; nothing raises. Knows no clock and no Home Assistant.
+In: what MQTT delivered. Out: `Heartbeat`, `Report` or an `IgnoreReason`; nothing raises. Knows no clock and no Home
+Assistant.
 
 The wire: `{site}/datalogger/{type}/{id}/{channel}` and `{site}/gateway/{id}/{channel}`, channel `heartbeat`, `input` or
 `output`, payload a JSON object with the device's `serial_number`.
@@ -17,10 +18,10 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-MAX_PAYLOAD: Final = 500_000  # bytes; 10,000 data points fit, and the loop is held for a few milliseconds at most
-MAX_TEXT: Final = 64  # characters of a serial, an address level or a descriptive text
-_MAX_TOPIC: Final = 4 * MAX_TEXT  # no valid topic is longer, so a longer one is not worth a place in the cache
-_TOPIC_CACHE: Final = 32_768  # three channels of the largest site
+MAX_PAYLOAD: Final = 500_000  # bytes; 10,000 data points fit, and parsing takes a few milliseconds at most
+MAX_TEXT: Final = 64  # characters in a serial, an address level or a descriptive text
+_MAX_TOPIC: Final = 4 * MAX_TEXT  # no valid topic is longer; others are kept out of the cache
+_TOPIC_CACHE: Final = 32_768  # three channels of each device on the largest site
 _EPOCH_MS: Final = 1e11  # an epoch beyond this (the year 5138) is in milliseconds
 
 
@@ -42,7 +43,7 @@ class Channel(StrEnum):
 class IgnoreReason(StrEnum):
     """Why a message was not used; the counters in the diagnostics carry these names."""
 
-    TOPIC = "topic"  # a level too many, too few, empty, too long or unprintable; another channel
+    TOPIC = "topic"  # wrong number of levels, an unknown channel, or a level that is empty, too long or unprintable
     EMPTY = "empty"  # no payload: how a retained message is cleared
     TOO_LARGE = "too_large"
     NOT_UTF8 = "not_utf8"
@@ -50,14 +51,14 @@ class IgnoreReason(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     NO_SERIAL = "no_serial"  # missing, blank, too long, unprintable, or neither text nor integer
     UNKNOWN_SERIAL = "unknown_serial"  # input or output before the first heartbeat
-    RETAINED = "retained"  # a retained heartbeat of a known device, or of one more when half of the places are taken
+    RETAINED = "retained"  # a retained heartbeat of a known device, or of a new one when half of the places are taken
     DELETED = "deleted"  # a retained heartbeat of a device that the user deleted
-    NEW_DEVICE = "new_device"  # the site takes no new devices
-    FULL = "full"  # the site has its maximum of devices
+    NEW_DEVICE = "new_device"  # the site accepts no new devices
+    FULL = "full"  # the site has `max_devices`
 
 
 class Info(NamedTuple):
-    """What a device says of itself for its page: texts of 1 to 64 printable characters, None where it says nothing."""
+    """A device's description of itself: texts of 1 to 64 printable characters, None where it gives none."""
 
     name: str | None = None
     manufacturer: str | None = None
@@ -66,21 +67,21 @@ class Info(NamedTuple):
     hw_version: str | None = None
 
 
-@dataclass(slots=True)  # not frozen, nor a tuple: either takes twice as long to make, for each message
+@dataclass(slots=True)  # neither frozen nor a tuple: either takes twice as long to create, per message
 class Heartbeat:
-    """A sign of life."""
+    """A message on the heartbeat channel."""
 
     key: str  # `{category}/{serial}`: the device within its site
     address: str  # `{type}/{id}` of a datalogger, `{id}` of a gateway
     retained: bool
-    timestamp: str | int | float | None  # as the device wrote it if it may be one, see `clock_drift`
+    timestamp: str | int | float | None  # as the device wrote it, see `clock_drift`
     info: Info | None  # None when the heartbeat carries none
     data: dict[str, Any]  # the whole payload
 
 
 @dataclass(slots=True)
 class Report:
-    """What a device measures (`input`) or drives (`output`)."""
+    """A message on the `input` (measured) or `output` (driven) channel."""
 
     key: str
     channel: Channel
@@ -103,15 +104,15 @@ def device_key(category: Category, serial: str) -> str:
 
 
 def is_site_code(code: str) -> bool:
-    """Tell whether a text can be a site: one complete topic level of 1 to 64 printable characters, without wildcards.
+    """Return whether a text can be a site code: one topic level of 1 to 64 printable characters, no wildcards.
 
-    A leading `$` is the broker's own (MQTT 5, 4.7.2); blanks at the ends are nobody's intention.
+    A leading `$` is reserved for the broker (MQTT 5, 4.7.2); blanks at the ends are typing errors.
     """
     return _is_level(code) and code == code.strip() and code[0] != "$"
 
 
 def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | IgnoreReason:
-    """Return the message in a payload, or why there is none."""
+    """Return the message, or why it is ignored."""
     parsed = _parse_topic(topic) if len(topic) <= _MAX_TOPIC else None
     if parsed is None:
         return IgnoreReason.TOPIC
@@ -120,7 +121,7 @@ def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | Ig
     try:
         data = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        return _why_not_json(payload)
+        return _json_error(payload)
     if type(data) is not dict:
         return IgnoreReason.NOT_AN_OBJECT
     serial = _serial(data.get("serial_number"))
@@ -134,9 +135,9 @@ def parse(topic: str, payload: bytes, retained: bool) -> Heartbeat | Report | Ig
 
 
 def clock_drift(timestamp: object, received: float) -> float | None:
-    """Return by how many seconds a device's clock is ahead of `received` (epoch seconds), None without a usable timestamp.
+    """Return by how many seconds a device's clock is ahead of `received` (epoch seconds), None if unknown.
 
-    Understood are ISO 8601 (UTC where it names no zone) and the epoch in seconds or milliseconds.
+    It accepts ISO 8601 (UTC if it has no zone) and the epoch in seconds or milliseconds.
     """
     try:
         if type(timestamp) is str:
@@ -152,7 +153,7 @@ def clock_drift(timestamp: object, received: float) -> float | None:
 
 
 def printable(value: object) -> str | None:
-    """Return text from the wire as 1 to 64 printable characters; a number is written out, anything else gives None."""
+    """Return text or a number from the wire as 1 to 64 printable characters, None for anything else."""
     if type(value) is int or type(value) is float:
         value = str(value)
     if type(value) is not str:
@@ -184,7 +185,7 @@ def _is_level(text: str) -> bool:
 def _serial(value: object) -> str | None:
     if type(value) is str:
         serial = value.strip()
-    elif type(value) is int and value:  # 0 is what an unprogrammed device sends; a boolean is no number here
+    elif type(value) is int and value:  # an unprogrammed device sends 0; a boolean is not a number here
         serial = str(value)
     else:
         return None
@@ -208,7 +209,7 @@ def _info(data: dict[str, Any]) -> Info | None:
     return info if any(info) else None
 
 
-def _why_not_json(payload: bytes) -> IgnoreReason:
+def _json_error(payload: bytes) -> IgnoreReason:
     if not payload:
         return IgnoreReason.EMPTY
     try:

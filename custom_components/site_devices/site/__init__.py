@@ -1,1 +1,1 @@
-"""One config entry at work: knows Home Assistant and `core`, never a face."""
+"""One loaded config entry: uses Home Assistant and `core`, never the modules at the top level."""

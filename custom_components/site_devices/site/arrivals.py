@@ -1,4 +1,7 @@
-"""Arrivals: devices and data points that are new get their pages and entities, in the order in which they came."""
+"""Arrivals: create pages and entities for what is new, in order.
+
+In: `DISCOVERED` and `DATA_FOUND` changes, which are queued. Out: calls to `pages`, then to each platform.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,11 @@ from ..core.fleet import Fleet
 from .pacing import Guard, Slices
 from .pages import Pages
 
-_AT_ONCE: Final = 10  # their entities take about as long to add as the loop may be held
+_AT_ONCE: Final = 10  # adding their entities takes about one slice
 
 
 class Arrival(NamedTuple):
-    """A device, or one data point of a device that has arrived before."""
+    """A device, or a data point of a device that has arrived before."""
 
     record: DeviceRecord
     leaf: str | None = None  # the data point's key
@@ -28,9 +31,9 @@ type AddArrivals = Callable[[list[Arrival]], None]
 
 
 class Arrivals:
-    """Hands what is new to the platforms, a few at once and for no longer than a slice of time."""
+    """Hands new devices and data points to the platforms, in slices."""
 
-    hears: Final = (ChangeKind.DISCOVERED, ChangeKind.DATA_FOUND, ChangeKind.REMOVED)
+    handles: Final = (ChangeKind.DISCOVERED, ChangeKind.DATA_FOUND, ChangeKind.REMOVED)
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, pages: Pages) -> None:
         """Start without platforms."""
@@ -38,12 +41,12 @@ class Arrivals:
         self._pages = pages
         self._platforms: list[AddArrivals] = []
         self._waiting: deque[Arrival] = deque()
-        self._guard = Guard("make a device page or its entities")
+        self._guard = Guard("create a device page or its entities")
         self._slices = Slices(loop, self._add_some, self._guard)
 
     @callback
     def async_on_arrival(self, add: AddArrivals) -> None:
-        """Call a platform with what is known so far, and then with what is new."""
+        """Register a platform: call it with what is known, and from then on with what is new."""
         records = self._fleet.records.values()
         known = [Arrival(record) for record in records]
         known += [Arrival(record, key) for record in records for key, point in record.data.items() if not point.removed]
@@ -52,12 +55,12 @@ class Arrivals:
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Return what ends the handing over."""
+        """Return a callable that stops handing over."""
         return self._slices.async_stop
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Queue what is new: it is handed over in the loop's next turn, with what else is new in this one."""
+    def async_handle(self, change: Change) -> None:
+        """Queue what is new for the loop's next turn, and drop what was removed."""
         record, kind, key = change
         if kind is ChangeKind.REMOVED:
             self._waiting = deque(arrival for arrival in self._waiting if arrival.record is not record)
@@ -78,8 +81,8 @@ class Arrivals:
         return True
 
     def _hand_over(self, arrivals: list[Arrival], add: AddArrivals) -> None:
-        """Call a platform; if it fails, once more for each arrival, so that only the one at fault gets no entity."""
-        # an entity without a page would make an empty one
+        """Call a platform; if that fails, once for each arrival, so that only the failing one gets no entity."""
+        # an entity without a page would create an empty one
         arrivals = [arrival for arrival in arrivals if self._pages.device_id(arrival.record)]
         with self._guard:
             add(arrivals)

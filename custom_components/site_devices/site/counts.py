@@ -1,4 +1,4 @@
-"""Counts: how many devices of a site there are, counted once a second at most, however many flip."""
+"""Counts: a site's device counts, once a second at most. In: changes. Out: `current`, and a call when it changes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EVERY: Final = 1.0  # seconds
 
 
 class SiteCounts:
-    """What the site's own entities show."""
+    """The counts of one site."""
 
-    hears: Final = (
+    handles: Final = (
         ChangeKind.DISCOVERED,
         ChangeKind.FIRST_ONLINE,
         ChangeKind.ONLINE,
@@ -28,8 +28,8 @@ class SiteCounts:
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fleet: Fleet, on_changed: Callable[[], None]) -> None:
-        """Count nothing yet; `on_changed` is called when the counts are others than before."""
-        self.counts = fleet.counts()
+        """Start with what the fleet has; `on_changed` is called when `current` has changed."""
+        self.current = fleet.counts()
         self._fleet = fleet
         self._on_changed = on_changed
         self._guard = Guard("count the devices")
@@ -37,18 +37,18 @@ class SiteCounts:
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Count what is there from the start; return what ends the counting."""
-        self.counts = self._fleet.counts()
+        """Count the restored devices; return a callable that stops counting."""
+        self.current = self._fleet.counts()
         return self._cooldown.async_stop
 
     @callback
-    def async_hear(self, _change: Change) -> None:
-        """Count again soon: a count may have changed."""
+    def async_handle(self, _change: Change) -> None:
+        """Schedule a count."""
         self._cooldown.async_request()
 
     def _count(self) -> None:
         with self._guard:
             counts = self._fleet.counts()
-            if counts != self.counts:
-                self.counts = counts
+            if counts != self.current:
+                self.current = counts
                 self._on_changed()

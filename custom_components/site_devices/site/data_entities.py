@@ -1,8 +1,8 @@
-"""Data entities: what devices report goes to the entities that show it; a data point seen for the first time gets one.
+"""Data entities: hand reported values to the entities that show them, and create entities for new data points.
 
-A message comes from `site`, is taken apart by `readings`, and each leaf goes to its entity, which is written when that
-changed it. With a `data_interval` an entity is written at most once in it, and one timer serves all that wait. Here, and nowhere
-else, are data points made and changed.
+In: payloads from `site`, which `readings` splits into leaves. Out: values to entities, which are written when they
+changed, at most once per `data_interval`; changes of data points through `dispatch`. `record.data` is created (`_make`)
+and changed only here; `storage` restores it.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from .ids import entity_unique_id
 from .options import SiteOptions
 from .pacing import Guard, Slices, Timer, in_slices
 
-MAX_DATA_POINTS: Final = 100  # a device
-_WAITS_FOR: Final = 60  # seconds in which Home Assistant has added an entity, unless it is disabled or was refused
-_REFUSED_FOR: Final = 600  # seconds without a refused leaf, after which a device that got no room no longer wants it
+MAX_DATA_POINTS: Final = 100  # per device
+_MAX_WAIT: Final = 60  # seconds; by then Home Assistant has added an entity, unless it is disabled or was refused
+_REFUSED_FOR: Final = 600  # seconds without a refused leaf, after which a device counts as no longer refused
 
 
 class DataListener(Protocol):
-    """What an entity that shows a data point must have."""
+    """What is required of an entity that shows a data point."""
 
     record: DeviceRecord
     key: str
 
     def take(self, leaf: Leaf) -> bool:
-        """Take the newest value; return whether there is something new to show."""
+        """Set the value; return whether it changed."""
 
     def follow_unit(self) -> None:
-        """Take the unit of the data point, which has changed."""
+        """Update the unit: that of the data point has changed."""
 
     def async_write(self) -> None:
-        """Show the value."""
+        """Write the state."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,32 +55,32 @@ class _Shown:
     """An entity, and when it may be written."""
 
     entity: DataListener
-    written: float = -math.inf  # monotonic; with a `data_interval` the next write has to wait
-    waits: bool = False  # for that
+    written: float = -math.inf  # monotonic
+    waits: bool = False  # for the next write, until `data_interval` has passed
 
 
 class DataEntities:
     """The data entities of one site."""
 
-    hears: Final = (ChangeKind.REMOVED,)
+    handles: Final = (ChangeKind.REMOVED,)
 
     def __init__(
-        self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, tell: Callable[[Change], None]
+        self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, dispatch: Callable[[Change], None]
     ) -> None:
-        """Start without entities; `tell` takes changes of data points."""
+        """Start without entities; `dispatch` receives changes of data points."""
         self.enabled = True
         self._interval = 0
         self._loop = hass.loop
         self._registry = er.async_get(hass)
         self._site_code = site_code
         self._fleet = fleet
-        self._tell = tell
+        self._dispatch = dispatch
         self._entities: dict[DeviceRecord, dict[str, _Shown]] = {}
-        # the last value, until the entity is there to take it, and since when it waits; the oldest first
+        # for entities not added yet: the last value, and since when it waits; the oldest first
         self._arriving: dict[tuple[DeviceRecord, str], tuple[Leaf, float]] = {}
         self.budget = Budget(hass, entry_id, site_code, fleet, self._arriving)
-        self._refused: dict[DeviceRecord, dict[Channel, float]] = {}  # when a leaf last found no place
-        self._due: list[tuple[float, int, _Shown]] = []  # a heap of entities that must wait with their write
+        self._refused: dict[DeviceRecord, dict[Channel, float]] = {}  # when a leaf last found no room
+        self._due: list[tuple[float, int, _Shown]] = []  # a heap of entities that wait for their next write
         self._order = count()
         self._guard = Guard("show reported data")
         self._slices = Slices(hass.loop, self._write_next, self._guard)
@@ -88,7 +88,7 @@ class DataEntities:
 
     @callback
     def async_apply_options(self, options: SiteOptions) -> None:
-        """Make and update entities from now on, or leave them as they are; write each once an interval at most."""
+        """Apply the options that concern data."""
         self.enabled = options.data_entities
         self._interval = interval = options.data_interval
         self.budget.async_set_max_devices(options.max_devices)
@@ -99,7 +99,7 @@ class DataEntities:
         self._arm()
 
     async def async_start(self) -> CALLBACK_TYPE:
-        """Notice what the user removed while the site was not loaded; return what ends the writing."""
+        """Detect entities removed while the site was not loaded; return a callable that stops writing."""
         async for record in in_slices(self._fleet.records.values()):
             for key, point in record.data.items():
                 platform = Platform.BINARY_SENSOR if point.kind is Kind.BOOLEAN else Platform.SENSOR
@@ -114,7 +114,7 @@ class DataEntities:
     @callback
     def async_minute_over(self) -> None:
         """Drop values whose entity was not added: it is disabled, or Home Assistant refused it."""
-        before = self._loop.time() - _WAITS_FOR
+        before = self._loop.time() - _MAX_WAIT
         while self._arriving:
             key, (_, since) = next(iter(self._arriving.items()))
             if since > before:
@@ -124,7 +124,7 @@ class DataEntities:
 
     @callback
     def async_attach(self, entity: DataListener) -> CALLBACK_TYPE:
-        """Hand an entity its values from now on, first the one that waits for it; return what ends that."""
+        """Subscribe an entity to its values, first the one that waits for it; return a callable that unsubscribes."""
         shown = _Shown(entity)
         self._entities.setdefault(entity.record, {})[entity.key] = shown
         if first := self._arriving.pop((entity.record, entity.key), None):
@@ -133,22 +133,22 @@ class DataEntities:
         @callback
         def detach() -> None:
             shown.waits = False
-            # a device that was deleted is forgotten as a whole
+            # the entities of a deleted device are gone already
             self._entities.get(entity.record, {}).pop(entity.key, None)
 
         return detach
 
     @callback
     def async_removed(self, record: DeviceRecord, key: str) -> None:
-        """Remember that the user removed an entity: it does not come back, and its place is free."""
+        """Note that the user removed an entity: it is not created again, and leaves room for others."""
         self.budget.async_freed()
-        if point := record.data.get(key):  # else the device was deleted
+        if point := record.data.get(key):  # otherwise the device was deleted
             record.data[key] = point._replace(removed=True)
-            self._tell(Change(record, ChangeKind.DATA_CHANGED, key))
+            self._dispatch(Change(record, ChangeKind.DATA_CHANGED, key))
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Forget a deleted device."""
+    def async_handle(self, change: Change) -> None:
+        """Drop all about a deleted device."""
         record = change.record
         self._entities.pop(record, None)
         for key in record.data:
@@ -158,12 +158,12 @@ class DataEntities:
         self.budget.async_freed()
 
     def refused(self) -> list[DeviceRecord]:
-        """Return the devices that send data that has no entity, without the muted ones."""
+        """Return the devices, except muted ones, with data for which there was no room."""
         return [record for record in self._refused if not record.muted]
 
     @callback
     def async_take(self, record: DeviceRecord, channel: Channel, data: Mapping[str, Any]) -> None:
-        """Hand the values of a message to their entities, and make those that are missing."""
+        """Hand the values of a message to their entities, and create missing ones."""
         if not self.enabled:
             return
         entities = self._entities.get(record, {})
@@ -181,7 +181,7 @@ class DataEntities:
             self._make(record, channel, new)
 
     def _hand_over(self, entity: DataListener, leaf: Leaf) -> bool:
-        """Let an entity take a value, and its number another unit; return whether there is something new to show."""
+        """Hand a value to an entity, and a number's new unit; return whether to write it."""
         changed = entity.take(leaf)
         if leaf.unit is None:
             return changed
@@ -190,18 +190,18 @@ class DataEntities:
         if leaf.unit == point.unit or point.kind is not Kind.NUMBER:
             return changed
         record.data[key] = point._replace(unit=leaf.unit)
-        self._tell(Change(record, ChangeKind.DATA_CHANGED, key))
+        self._dispatch(Change(record, ChangeKind.DATA_CHANGED, key))
         entity.follow_unit()
         return True
 
-    # Making
+    # Creating
 
     def _make(self, record: DeviceRecord, channel: Channel, new: dict[str, Leaf]) -> None:
-        """Make entities of as many new leaves as there is room for."""
-        places = MAX_DATA_POINTS - sum(not point.removed for point in record.data.values())
+        """Create entities for as many new leaves as there is room for."""
+        free = MAX_DATA_POINTS - sum(not point.removed for point in record.data.values())
         made = 0
         for key, leaf in new.items():
-            if made >= places or not self._has_room(channel):
+            if made >= free or not self._has_room(channel):
                 break
             made += 1
             assert leaf.kind
@@ -209,11 +209,11 @@ class DataEntities:
             if not is_diagnostic(key):
                 self.budget.take()
                 self._arriving[record, key] = (leaf, self._loop.time())
-            self._tell(Change(record, ChangeKind.DATA_FOUND, key))
-        self._note_refused(record, channel, refused=made < len(new), full=made >= places)
+            self._dispatch(Change(record, ChangeKind.DATA_FOUND, key))
+        self._note_refused(record, channel, refused=made < len(new), full=made >= free)
 
     def _note_refused(self, record: DeviceRecord, channel: Channel, *, refused: bool, full: bool) -> None:
-        """Keep `refused` up to date. A message that fits does not prove there is room: keep the device until there is."""
+        """Update `refused`. A message that fits does not prove there is room: keep the device until there is."""
         now = self._loop.time()
         channels = self._refused.get(record, {})
         before = channel in channels
@@ -225,10 +225,10 @@ class DataEntities:
             if not channels:
                 del self._refused[record]
         if refused != before:
-            self._tell(Change(record, ChangeKind.DATA_REFUSED))
+            self._dispatch(Change(record, ChangeKind.DATA_REFUSED))
 
     def _has_room(self, channel: Channel) -> bool:
-        """Tell whether one more entity fits. What comes with a heartbeat is disabled at first and needs no room."""
+        """Return whether one more entity fits. One from a heartbeat is disabled at first and needs no room."""
         return channel is Channel.HEARTBEAT or self.budget.has_room()
 
     # Writing
@@ -259,7 +259,7 @@ class DataEntities:
             self._timer.async_cancel()
 
     def _write_next(self) -> bool:
-        """Write one entity that is due; when none is, wait for the next."""
+        """Write one entity that is due; if none is, set the timer for the next."""
         now = self._loop.time()
         if not self._due or self._due[0][0] > now:
             self._slices.async_stop()

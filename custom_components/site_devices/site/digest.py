@@ -1,4 +1,10 @@
-"""Digest: what happens on a site, gathered for a while, so that an outage is one event and not a thousand."""
+"""Digest: combine changes into events, so that an outage is one event and not a thousand.
+
+In: changes from `site`. Out: events to `sink`, the event entity, one for each kind at the end of half a deadline.
+`ONLINE` and `OFFLINE` are sent only for devices that are still in that state then and were last told otherwise: sending
+sets `record.told_offline`, which is stored, and `record.pending_event` follows from it. So a device told offline is
+told online once, even after a restart, a pause of monitoring or a replacement; a short outage makes no event.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +28,22 @@ EVENT_KINDS: Final = (
     ChangeKind.REPLACED,
     ChangeKind.CONFLICT,
 )
-_STATES: Final = (ChangeKind.ONLINE, ChangeKind.OFFLINE)  # that a device is in, so that they can be told late
-# what a device has been told may be wrong from then on: other hardware that goes on as it is online
-_UNTOLD_AFTER: Final = (*_STATES, ChangeKind.MUTED, ChangeKind.REPLACED)
+_STATES: Final = (ChangeKind.ONLINE, ChangeKind.OFFLINE)  # states of a device; what is not sent now can be sent later
+# changes after which the last event about a device may be outdated; replacing hardware is online
+_REVIEWED_AFTER: Final = (*_STATES, ChangeKind.MUTED, ChangeKind.REPLACED)
 _DEVICES_LISTED: Final = 20
-_MAX_BYTES: Final = 14_000  # the recorder drops attributes of more than 16,384
+_MAX_BYTES: Final = 14_000  # the recorder drops attributes above 16,384
 _SHORTEST_WINDOW: Final = 1.0  # seconds
 _LONGEST_WINDOW: Final = 15.0
-_APART: Final = 0.002  # seconds; of two events in one millisecond Home Assistant before 2025.8 loses one
+_MIN_GAP: Final = 0.002  # seconds; Home Assistant before 2025.8 loses one of two events in the same millisecond
 
 type EventSink = Callable[[str, dict[str, Any]], None]
 
 
 class Digest:
-    """Gathers the changes of each kind in a window of time, and sends them as one event at its end.
+    """The event digest of one site."""
 
-    Who fell silent or came back is told so only if that is still true then, and not what was told last: of each device the
-    record keeps that, so that no restart, no switch and no short outage makes an event too few or too many.
-    """
-
-    hears: Final = (*EVENT_KINDS, ChangeKind.MUTED, ChangeKind.REMOVED)
+    handles: Final = (*EVENT_KINDS, ChangeKind.MUTED, ChangeKind.REMOVED)
 
     def __init__(
         self,
@@ -53,8 +55,8 @@ class Digest:
     ) -> None:
         """Start empty and silent.
 
-        `describe` gives what an event says of a device: `serial`, `name` and `device_id`. `on_told` is called when what
-        was told last is to be saved.
+        `describe` returns a device's `serial`, `name` and `device_id` for an event. `on_told` is called when
+        `told_offline` of some devices must be saved.
         """
         self.sink: EventSink | None = None  # the event entity
         self._loop = loop
@@ -70,35 +72,35 @@ class Digest:
 
     @callback
     def async_start(self, texts: Mapping[str, str], *, allowed: bool) -> Callable[[], Coroutine[Any, Any, None]]:
-        """Take the messages, by `event_{kind}_one` and `event_{kind}_many`, and whether anything may be told.
+        """Set the texts, by `event_{kind}_one` and `event_{kind}_many`, and whether events are allowed.
 
-        Return what ends it: what was gathered is sent, since the event entity is about to go.
+        Return a coroutine function that flushes pending events, to be called before the event entity is removed.
         """
         self._texts = texts
         self._allowed = allowed
         return self._flush
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Gather what happened; the first of a kind opens a window of half a deadline."""
+    def async_handle(self, change: Change) -> None:
+        """Gather a change, or an event that it makes pending; drop a removed device."""
         record, kind, _ = change
         if kind in EVENT_KINDS and kind not in _STATES:
             self._gather(record, kind)
-        if kind in _UNTOLD_AFTER:
-            self._gather_untold(record)
+        if kind in _REVIEWED_AFTER:
+            self._gather_pending(record)
         elif kind is ChangeKind.REMOVED:
             for _, gathered in self._windows.values():
                 gathered.pop(record, None)
 
     @callback
     def async_review(self) -> None:
-        """Gather who must be told something, since that has become possible."""
+        """Gather all pending events: they may be sent again."""
         for record in self._fleet.records.values():
-            self._gather_untold(record)
+            self._gather_pending(record)
 
     @callback
     def async_allow(self, allowed: bool) -> None:
-        """Tell from now on, or do not: who is still silent then is told when it is allowed again."""
+        """Allow events, or not; those about states stay pending, the other gathered ones are sent now."""
         self._allowed = allowed
         if not allowed:
             now = self._loop.time()
@@ -110,11 +112,11 @@ class Digest:
         while self._windows:
             self._send(next(iter(self._windows)))
             if self._windows:
-                await asyncio.sleep(_APART)
+                await asyncio.sleep(_MIN_GAP)
         self._timer.async_cancel()
 
-    def _gather_untold(self, record: DeviceRecord) -> None:
-        if kind := record.untold:
+    def _gather_pending(self, record: DeviceRecord) -> None:
+        if kind := record.pending_event:
             self._gather(record, kind)
 
     def _gather(self, record: DeviceRecord, kind: ChangeKind) -> None:
@@ -144,10 +146,12 @@ class Digest:
 
     def _send(self, kind: ChangeKind) -> None:
         _, gathered = self._windows.pop(kind)
-        records = [record for record in gathered if not record.muted and (kind not in _STATES or record.untold is kind)]
+        records = [
+            record for record in gathered if not record.muted and (kind not in _STATES or record.pending_event is kind)
+        ]
         if not records or self.sink is None:
             return
-        self._not_before = self._loop.time() + _APART
+        self._not_before = self._loop.time() + _MIN_GAP
         listed = _DEVICES_LISTED
         attributes = self._attributes(kind, records, listed)
         while len(json_bytes(attributes)) > _MAX_BYTES:

@@ -1,6 +1,7 @@
-"""Echo: a message of our own that the broker sends back, which proves that the line to it is alive.
+"""Echo: a message of our own that the broker sends back, which proves that the connection is alive.
 
-Its topic lies where Home Assistant publishes its own birth, so that an access list that serves it serves us as well.
+`watch` sends numbered echoes; the number of each one that comes back leaves through `on_echo`. The topic is below
+`homeassistant/`, like Home Assistant's birth message, so that usual access rules allow it.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ _QOS: Final = 0
 
 
 class Echo:
-    """The echo of one config entry: another Home Assistant's on the same broker is another."""
+    """The echo of one config entry, distinct from that of another Home Assistant on the same broker."""
 
     def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
-        """Neither subscribe nor publish yet."""
+        """Subscribe to nothing yet."""
         self._hass = hass
         self._entry = entry
         self._topic = f"homeassistant/{DOMAIN}/{entry.entry_id}/echo"
-        self._token = secrets.token_hex(8).encode()  # nobody else can make an echo
+        self._token = secrets.token_hex(8).encode()  # so that nobody else can forge an echo
         self._closed = False
 
     async def async_start(self, on_echo: Callable[[int], None]) -> CALLBACK_TYPE:
-        """Call with the number of each echo that comes back; return what ends that, and all sending.
+        """Subscribe; `on_echo` gets the number of each echo. Return a callable that ends this and all sending.
 
         Raises:
             HomeAssistantError: MQTT is disabled.
@@ -57,13 +58,13 @@ class Echo:
 
     @callback
     def async_send(self, number: int) -> None:
-        """Publish a message that brings a number back."""
+        """Publish an echo with a number."""
         if not self._closed:
-            # not at once: whoever sends it is not to be answered in the middle of it
+            # not eagerly: the echo must not arrive while the caller is still running
             self._entry.async_create_background_task(
                 self._hass, self._publish(number), f"{DOMAIN} echo", eager_start=False
             )
 
     async def _publish(self, number: int) -> None:
-        with suppress(HomeAssistantError):  # no connection, which MQTT reports
+        with suppress(HomeAssistantError):  # not connected, which MQTT reports itself
             await mqtt.async_publish(self._hass, self._topic, b"%s %d" % (self._token, number), _QOS, retain=False)

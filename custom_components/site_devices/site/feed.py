@@ -1,7 +1,7 @@
-"""Feed: one MQTT subscription that really ends.
+"""Feed: an MQTT subscription that really ends, for `subscription`, `echo` and the config flow.
 
-After MQTT's own reload an unsubscribe is void: MQTT restores the subscription and calls back until Home Assistant stops. So what
-it calls is an object of ours that can be silenced, and that then holds nobody.
+In: messages from MQTT. Out: topic, payload and retained flag to a callback. After a reload of MQTT our unsubscribe has
+no effect: MQTT restores the subscription and keeps calling. So what it calls then drops messages.
 """
 
 from __future__ import annotations
@@ -18,34 +18,26 @@ type OnMessage = Callable[[str, bytes, bool], None]  # topic, payload, retained
 
 
 async def async_subscribe(hass: HomeAssistant, topic: str, on_message: OnMessage) -> CALLBACK_TYPE:
-    """Subscribe to a topic; return what ends that.
+    """Subscribe to a topic; return a callable that unsubscribes.
 
     Raises:
         HomeAssistantError: MQTT is disabled.
 
     """
-    feed = _Feed(on_message)
-    # without an encoding, since Home Assistant would log each message that is no UTF-8, and the JSON parser takes bytes
-    unsubscribe = await mqtt.async_subscribe(hass, topic, feed.received, _QOS, encoding=None)
+    target: OnMessage | None = on_message
+
+    @callback
+    def received(message: mqtt.ReceiveMessage) -> None:
+        if target:
+            target(message.topic, message.payload, message.retain)  # type: ignore[arg-type]  # bytes
+
+    # without an encoding: Home Assistant would log every message that is not UTF-8, and the JSON parser takes bytes
+    unsubscribe = await mqtt.async_subscribe(hass, topic, received, _QOS, encoding=None)
 
     @callback
     def end() -> None:
-        feed.on_message = _ignore
+        nonlocal target
+        target = None
         unsubscribe()
 
     return end
-
-
-class _Feed:
-    __slots__ = ("on_message",)
-
-    def __init__(self, on_message: OnMessage) -> None:
-        self.on_message = on_message
-
-    @callback
-    def received(self, message: mqtt.ReceiveMessage) -> None:
-        self.on_message(message.topic, message.payload, message.retain)  # type: ignore[arg-type]  # without encoding: bytes
-
-
-def _ignore(_topic: str, _payload: bytes, _retained: bool) -> None:
-    """Drop a message that comes after the end."""

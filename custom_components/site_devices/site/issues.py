@@ -1,8 +1,8 @@
-"""Issues: what the user has to know or decide, on Home Assistant's repairs page.
+"""Issues: what the user must know or decide, on Home Assistant's repairs page.
 
-Whether there is reason for an issue is checked once a minute, and when something has changed on which it depends. Each is raised
-when its cause is found, kept up to date in place, and taken back when the cause is gone. A check visits all devices, so it is
-done once a second at most.
+In: changes, refusals and lost connections from `site`; causes asked of `fleet`, `data_entities` and `watch`. Out:
+issues, raised when their cause is found, updated in place, and deleted when it is gone. A check visits all devices: it
+runs every minute and after a change that may be a cause, but once a second at most.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ UNSTEADY_CONNECTION: Final = "unsteady_connection"
 _DEVICES_NAMED: Final = 20
 _REPLACED_AT_ONCE: Final = 20
 _EVERY: Final = 1.0  # seconds
-_HEARD_NOTHING: Final = 600  # seconds of connection, after which something must be wrong
-_UNSTEADY: Final = 6  # losses of the connection within this many seconds; a broker that restarts once or twice is none
+_HEARD_NOTHING: Final = 600  # seconds without any message, while listening
+_UNSTEADY: Final = 6  # losses of the connection in this time; a broker that restarts once or twice is fine
 _UNSTEADY_WITHIN: Final = 3600
-_REFUSED_RECENTLY: Final = 600  # seconds for which a device that found no place counts as one that wants it
+_REFUSED_RECENTLY: Final = 600  # seconds for which a refused device counts
 
 
 class SiteIssues:
     """The issues of one site."""
 
-    hears: Final = (
+    handles: Final = (
         ChangeKind.DISCOVERED,
         ChangeKind.CONFLICT,
         ChangeKind.CONFLICT_ENDED,
@@ -64,8 +64,8 @@ class SiteIssues:
     ) -> None:
         """Raise nothing yet.
 
-        `page_id` gives what names a device without its serial, `silent_since` the loop's time since which the site could
-        have been heard, None if it was, or could not.
+        `page_id` returns the id of a device's page, `silent_since` the loop's time since which deadlines apply without
+        any message so far, otherwise None.
         """
         self._hass = hass
         self._loop = hass.loop
@@ -75,15 +75,15 @@ class SiteIssues:
         self._data = data
         self._page_id = page_id
         self._silent_since = silent_since
-        self._losses: deque[float] = deque(maxlen=_UNSTEADY)  # when the connection was lost, the last few times
-        self._refused_at: float | None = None  # when a device last found no place
+        self._losses: deque[float] = deque(maxlen=_UNSTEADY)  # the last times the connection was lost
+        self._refused_at: float | None = None  # when a device was last refused
         self._cooldown = Cooldown(hass.loop, _EVERY, self._check)
         self._raised: dict[str, dict[str, str]] = {}  # placeholders by id
-        self._replaced: dict[str, tuple[DeviceRecord, DeviceRecord]] = {}  # the pairs that were offered, by id
+        self._replaced: dict[str, tuple[DeviceRecord, DeviceRecord]] = {}  # offered pairs by id
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Return what takes back the issues that the user has not ignored: those must be remembered until the next start."""
+        """Return a callable that deletes the issues, except ignored ones: the registry must remember those."""
 
         @callback
         def stop() -> None:
@@ -94,19 +94,19 @@ class SiteIssues:
 
         return stop
 
-    # What may be a cause
+    # Possible causes
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Check soon: that may be reason for an issue, or end one."""
+    def async_handle(self, change: Change) -> None:
+        """Schedule a check, if the change may cause or end an issue."""
         if change.kind is ChangeKind.DISCOVERED:
-            self._refused_at = None  # there was a place: whoever still finds none will say so
+            self._refused_at = None  # there was room: a device that is still refused sends again
         else:
             self.async_check()
 
     @callback
     def async_check(self) -> None:
-        """Check in the loop's next turn, or when a second is over."""
+        """Schedule a check, once a second at most."""
         self._cooldown.async_request()
 
     @callback
@@ -117,22 +117,22 @@ class SiteIssues:
 
     @callback
     def async_device_refused(self) -> None:
-        """Note that a device found no place, which the user is told at once."""
+        """Note that a device was refused, and raise the issue at once."""
         self._refused_at = self._loop.time()
         self._check_full(self._refused_at)
 
     @callback
     def async_set_store_lost(self, file: str) -> None:
-        """Tell that the stored devices could not be used and are kept in a file.
+        """Raise an issue: the stored devices could not be used and are kept in a file.
 
-        That stays until the user ignores it, over restarts as well; a later loss is told again.
+        It stays until the user ignores it, also after restarts; a later loss raises it again.
         """
         ir.async_delete_issue(self._hass, DOMAIN, self._id(STORE_LOST))
         name = Path(file).name
         names = {"folder": escape(str(Path(file).parent)), "ending": escape(name[name.index(".corrupt.") :])}
         self._create(STORE_LOST, names, persistent=True)
 
-    # What follows
+    # Checks
 
     def _check(self) -> None:
         now = self._loop.time()
@@ -148,7 +148,7 @@ class SiteIssues:
         self._check_full(now)
 
     def _check_full(self, now: float) -> None:
-        """Tell that devices find no place: because of the option, or because entities have taken up the room."""
+        """Raise an issue while devices are refused: by the option, or since entities take up the room."""
         fleet, known = self._fleet, len(self._fleet.records)
         full = (
             self._refused_at is not None
@@ -162,15 +162,15 @@ class SiteIssues:
         self._set(ENTITY_LIMIT, {} if full and not more_fit else None)
 
     def _check_replacements(self, now: float) -> None:
-        """Offer to let each second device of a pair go on as the first, whose place it has taken."""
+        """Offer to continue the first device of each pair with the second, which has taken its place."""
         pairs = self._fleet.replacements(now)
-        # Home Assistant lists the ids in the diagnostics, where no serial belongs
+        # page ids, not serials: Home Assistant lists issue ids in the diagnostics
         offered = {
             f"{REPLACED}_{self._page_id(old)}_{self._page_id(new)}": (old, new)
             for old, new in pairs[:_REPLACED_AT_ONCE]
         }
         for key, (old, new) in list(self._replaced.items()):
-            # who let both stay is not asked again because the new one was silent for a while
+            # keep an ignored issue when the new device is just silent for a while, or the user would be asked again
             if key not in offered and not (self._is_ignored(key) and self._may_be_replaced(old, new)):
                 del self._replaced[key]
                 self._set(key, None)
@@ -182,7 +182,7 @@ class SiteIssues:
             self._set(key, names, translation_key=REPLACED, fixable=True, data=data)
 
     def _may_be_replaced(self, old: DeviceRecord, new: DeviceRecord) -> bool:
-        """Tell whether both are still there, and the old one is still where the new one was heard last."""
+        """Return whether both still exist at the same address and the old one is not online."""
         pages = (self._page_id(old), self._page_id(new))
         return None not in pages and not old.online and old.place == new.place
 
@@ -191,12 +191,12 @@ class SiteIssues:
         return issue is not None and issue.dismissed_version is not None
 
     def _set_devices(self, key: str, records: Sequence[DeviceRecord], name: Callable[[DeviceRecord], str]) -> None:
-        """Raise an issue about devices, of which some are named, or (none) take it back."""
+        """Raise or update an issue about devices, naming some; delete it if there are none."""
         some = ", ".join(map(name, records[:_DEVICES_NAMED])) + (" …" if len(records) > _DEVICES_NAMED else "")
         self._set(key, {"count": str(len(records)), "devices": some} if records else None)
 
     def _set(self, key: str, placeholders: dict[str, str] | None, **how: Any) -> None:
-        """Raise an issue, or (None) take it back."""
+        """Raise or update an issue; delete it if `placeholders` is None."""
         if self._raised.get(key) == placeholders:
             return
         if placeholders is None:
@@ -225,7 +225,7 @@ class SiteIssues:
             is_persistent=persistent,
             severity=ir.IssueSeverity.WARNING,
             translation_key=translation_key or key,
-            # `…_plain` is for titles, where no Markdown is
+            # `…_plain` is for titles, which are not Markdown
             translation_placeholders={
                 "site": escape(self._site_code),
                 "site_plain": self._site_code,
@@ -239,7 +239,7 @@ class SiteIssues:
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
-    """Delete all issues of a site that is removed, also those that the user ignored."""
+    """Delete all issues of a removed site, including ignored ones."""
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and issue_id.startswith(f"{entry_id}_"):
             ir.async_delete_issue(hass, domain, issue_id)

@@ -1,4 +1,7 @@
-"""Listeners: the entities that are there now, and which of them write their states on a change."""
+"""Listeners: notify entities when they must write their states.
+
+In: subscriptions of entities; changes, heartbeats, new counts. Out: calls to the entities concerned.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from .pacing import Guard, Slices
 
 
 class DeviceListener(Protocol):
-    """What an entity on a device's page must have."""
+    """What is required of an entity on a device's page."""
 
     record: DeviceRecord
 
@@ -21,16 +24,16 @@ class DeviceListener(Protocol):
         """Write the state."""
 
     def identify(self) -> None:
-        """Take the record's ids, which have changed."""
+        """Update the unique id: the serial of the record has changed."""
 
 
 class Listeners:
-    """Entities by what they show: a device's hear of that device only."""
+    """The entities of one site, by the device they show."""
 
-    hears: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE, ChangeKind.REPLACED)
+    handles: Final = (ChangeKind.FIRST_ONLINE, ChangeKind.ONLINE, ChangeKind.OFFLINE, ChangeKind.REPLACED)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start without any."""
+        """Start empty."""
         self._devices: dict[DeviceRecord, list[DeviceListener]] = {}
         self._site: list[Callable[[], None]] = []
         self._heartbeats: dict[str, Callable[[], None]] = {}
@@ -40,30 +43,30 @@ class Listeners:
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Return what ends all writing in slices."""
+        """Return a callable that stops writing in slices."""
         return self._slices.async_stop
 
     @callback
     def async_add(self, entity: DeviceListener) -> None:
-        """Let an entity hear of its device."""
+        """Subscribe an entity to the changes of its device."""
         self._devices.setdefault(entity.record, []).append(entity)
 
     @callback
     def async_remove(self, entity: DeviceListener) -> None:
-        """End that: a method, since a callable for each of thousands would take half a kilobyte."""
+        """Unsubscribe it: a method, since a callable per entity would take half a kilobyte."""
         self._devices[entity.record].remove(entity)
         if not self._devices[entity.record]:
             del self._devices[entity.record]
 
     @callback
     def async_add_site(self, changed: Callable[[], None]) -> CALLBACK_TYPE:
-        """Let an entity hear of the site as a whole; return what ends that."""
+        """Subscribe an entity of the site itself; return a callable that unsubscribes."""
         self._site.append(changed)
         return lambda: self._site.remove(changed)
 
     @callback
     def async_add_heartbeat(self, record: DeviceRecord, beat: Callable[[], None]) -> CALLBACK_TYPE:
-        """Let the one entity of a device that wants it hear of each heartbeat; return what ends that."""
+        """Subscribe one entity of a device to every heartbeat; return a callable that unsubscribes."""
         self._heartbeats[record.key] = beat
 
         @callback
@@ -74,14 +77,14 @@ class Listeners:
 
     @callback
     def async_heartbeat(self, key: str) -> None:
-        """Pass a heartbeat on."""
+        """Notify the subscriber to a device's heartbeats, if any."""
         if self._heartbeats and (beat := self._heartbeats.get(key)):
             with self._guard:
                 beat()
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Let a device's entities write their states, under its new ids if other hardware goes on as this device."""
+    def async_handle(self, change: Change) -> None:
+        """Notify the entities of a device; when it was replaced, update their ids first."""
         record, kind, key = change
         if kind is ChangeKind.REPLACED and key:
             self._identify(record, key)
@@ -89,14 +92,14 @@ class Listeners:
 
     @callback
     def async_site_changed(self) -> None:
-        """Let the site's own entities write their states."""
+        """Notify the site's own entities."""
         for changed in self._site:
             with self._guard:
                 changed()
 
     @callback
     def async_all_changed(self) -> None:
-        """Let all write their states, in slices."""
+        """Notify all entities, those of devices in slices."""
         self.async_site_changed()
         self._to_write = list(self._devices)
         self._slices.async_start()

@@ -1,4 +1,4 @@
-"""Log: what happens on a site, in Home Assistant's log, in few enough lines to read."""
+"""Log: a site's lines in Home Assistant's log, few enough to read. In: changes, ignored messages. Out: log lines."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TEXTS: Final = {
 
 
 class SiteLog:
-    """The lines of one site: the first few changes of a minute one by one, the rest summed up in one."""
+    """The log of one site: a line for each of the first changes in a minute, and a total for the rest."""
 
-    hears: Final = tuple(_TEXTS)
+    handles: Final = tuple(_TEXTS)
 
     def __init__(self, site_code: str) -> None:
-        """Start with nothing counted."""
+        """Start with zero counts."""
         self.ignored: Counter[IgnoreReason] = Counter()  # since the entry was loaded
         self._site_code = site_code
         self._lines = 0
@@ -40,8 +40,8 @@ class SiteLog:
         self._shown: set[IgnoreReason] = set()
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Log what happened to a device."""
+    def async_handle(self, change: Change) -> None:
+        """Log a change, or count it for the total."""
         record, kind, _ = change
         if self._lines < _LINES_A_MINUTE:
             self._lines += 1
@@ -50,14 +50,14 @@ class SiteLog:
             self._not_logged[kind] += 1
 
     def message_ignored(self, reason: IgnoreReason, topic: str) -> None:
-        """Count a message that was not used; show the first of a reason in each minute."""
+        """Count an ignored message; log the first of each reason in a minute."""
         self.ignored[reason] += 1
         if reason not in self._shown:
             self._shown.add(reason)
             _LOGGER.debug("%s: ignored a message on %r: %s", self._site_code, topic[:200], reason)
 
     def minute_over(self) -> None:
-        """Sum up what was not logged, and begin a new minute."""
+        """Log totals, and begin a new minute."""
         if self._not_logged:
             rest = ", ".join(f"{count} {_TEXTS[kind]}" for kind, count in self._not_logged.items())
             _LOGGER.info("%s: and in the same minute: %s", self._site_code, rest)

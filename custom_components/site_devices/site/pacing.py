@@ -1,4 +1,4 @@
-"""Pacing: when work is done: later, at most so often, and in slices that let the event loop breathe."""
+"""Pacing: run work later, at a limited rate, guarded, or in slices. In: callables. Out: calls to them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from homeassistant.core import callback
 
 _LOGGER = logging.getLogger(__name__)
 
-SLICE: Final = 0.005  # seconds for which the event loop is held at once
+SLICE: Final = 0.005  # seconds for which the event loop may be blocked
 
 
 async def in_slices[T](items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield the items one by one, and give the loop a turn after each slice of time."""
+    """Yield the items, and yield to the event loop after each slice of time."""
     loop = asyncio.get_running_loop()
     slice_end = loop.time() + SLICE
     for item in items:
@@ -38,12 +38,12 @@ class Guard:
         self._failed = False
 
     def __enter__(self) -> None:
-        """Do nothing: the context may be entered again while it is active."""
+        """Do nothing: the context is reentrant."""
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
-        """Log and suppress an exception; what ends the program or a task passes."""
+        """Log and suppress an `Exception`; let cancellation and exit pass."""
         if not isinstance(error, Exception):
             return False
         if not self._failed:
@@ -55,18 +55,18 @@ class Guard:
 
 
 class Timer:
-    """One call that is due later; setting it again moves it."""
+    """A single scheduled call, which can be moved and cancelled."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, action: Callable[[], None]) -> None:
-        """Start unset; `action` is called once for each time that is set and reached."""
+        """Start unset; `action` is called when the time is reached."""
         self._loop = loop
         self._action = action
         self._handle: asyncio.Handle | None = None
-        self.when: float | None = None  # the loop's time at which the call is due, None while none is
+        self.when: float | None = None  # the loop's time of the call, None if none is scheduled
 
     @callback
     def async_set(self, when: float) -> None:
-        """Call at this time of the loop, in its next turn if that is over, and not when it was set for before."""
+        """Schedule the call, or move it; for a time in the past, to the loop's next turn."""
         self.async_cancel()
         self.when = when
         loop = self._loop
@@ -74,7 +74,7 @@ class Timer:
 
     @callback
     def async_cancel(self) -> None:
-        """Do not call."""
+        """Cancel the call."""
         if self._handle:
             self._handle.cancel()
             self._handle = self.when = None
@@ -85,10 +85,10 @@ class Timer:
 
 
 class Cooldown:
-    """Does something in the loop's next turn, for all who ask for it in this one, and then not again for a while."""
+    """Combines requests: acts in the loop's next turn, then not again until the cooldown has passed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, action: Callable[[], None]) -> None:
-        """`seconds` lie between two calls of `action`."""
+        """`seconds` is the least time between two calls of `action`."""
         self._loop = loop
         self._seconds = seconds
         self._action = action
@@ -98,13 +98,13 @@ class Cooldown:
 
     @callback
     def async_request(self) -> None:
-        """Act in the next turn, or when the time is over."""
+        """Request a call, in the next turn or when the cooldown has passed."""
         if self._timer.when is None and not self._stopped:
             self._timer.async_set(self._not_before)
 
     @callback
     def async_stop(self) -> None:
-        """Act no more, whatever is requested."""
+        """Cancel, and ignore later requests."""
         self._stopped = True
         self._timer.async_cancel()
 
@@ -114,10 +114,10 @@ class Cooldown:
 
 
 class Slices:
-    """Runs a step again and again until nothing is left to do, and gives the loop a turn after each slice of time."""
+    """Runs a step until nothing is left to do, yielding to the event loop after each slice of time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, step: Callable[[], bool], guard: Guard) -> None:
-        """`step` returns False when nothing was left. One that fails must have taken its item off the queue before."""
+        """`step` returns False when nothing is left; it must dequeue its item before it can fail."""
         self._loop = loop
         self._step = step
         self._guard = guard
@@ -125,18 +125,18 @@ class Slices:
 
     @property
     def running(self) -> bool:
-        """Tell whether something may be left to do."""
+        """Whether something may be left to do."""
         return self._turn is not None
 
     @callback
     def async_start(self) -> None:
-        """Begin in the loop's next turn, unless it runs already."""
+        """Start in the loop's next turn, unless running."""
         if self._turn is None:
             self._turn = self._loop.call_soon(self._run)
 
     @callback
     def async_stop(self) -> None:
-        """Run no further step, also when called from within one."""
+        """Stop; may be called from within a step."""
         if self._turn:
             self._turn.cancel()
             self._turn = None

@@ -1,4 +1,8 @@
-"""Pages: the device pages of a site in Home Assistant's registry: its own, and those of its devices below it."""
+"""Pages: a site's entries in the device registry: its own, and below it one for each device.
+
+In: changes from `site`, new devices from `arrivals`, and edits of the user from the registry. Out: registry writes;
+devices that the user disabled or deleted through `on_muted` and `on_deleted`.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ from .pacing import Guard, Slices
 class Pages:
     """Writes the device pages of one site.
 
-    A device that changes what it says is written at once, and then once a minute at most: each write is saved to disk
-    and sent to every open browser.
+    A device that changes is written at once, and then once a minute at most: Home Assistant saves each write to disk
+    and sends it to every open browser.
     """
 
-    hears: Final = (ChangeKind.DESCRIBED, ChangeKind.MOVED, ChangeKind.REMOVED, ChangeKind.REPLACED)
+    handles: Final = (ChangeKind.DESCRIBED, ChangeKind.MOVED, ChangeKind.REMOVED, ChangeKind.REPLACED)
 
     def __init__(
         self,
@@ -37,8 +41,7 @@ class Pages:
     ) -> None:
         """Write nothing yet.
 
-        `on_muted` is called with whether the user has disabled a device, `on_deleted` when its page was deleted, but not
-        by us.
+        `on_muted` gets whether the user has disabled a device, `on_deleted` a device whose page somebody else deleted.
         """
         self._hass = hass
         self._registry = dr.async_get(hass)
@@ -51,14 +54,14 @@ class Pages:
         self._device_ids: dict[DeviceRecord, str] = {}
         self._records: dict[str, DeviceRecord] = {}  # by device id
         self._written: set[DeviceRecord] = set()  # in this minute
-        self._changed: set[DeviceRecord] = set()  # in this minute, since they were written
+        self._changed: set[DeviceRecord] = set()  # changed again in this minute
         self._due: set[DeviceRecord] = set()  # to be written now
-        self._guard = Guard("make or update a device page")
+        self._guard = Guard("create or update a device page")
         self._slices = Slices(hass.loop, self._write_next, self._guard)
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
-        """Make the site's own page and those of the devices that are known, and follow the user; return what ends that."""
+        """Create the pages of the site and of known devices, and listen for edits; return a callable that stops."""
         self._site = self._registry.async_get_or_create(
             config_entry_id=self._entry_id,
             identifiers={site_identifier(self._site_code)},
@@ -67,24 +70,24 @@ class Pages:
         )
         for record in self._fleet.records.values():
             with self._guard:
-                self._fleet.mute(record, self._create(record))  # nobody shows anything yet
+                self._fleet.mute(record, self._create(record))  # no reader needs to know yet
         unsubscribe = self._hass.bus.async_listen(dr.EVENT_DEVICE_REGISTRY_UPDATED, self._page_changed)
 
         @callback
         def stop() -> None:
             unsubscribe()
-            self._slices.async_stop()  # what is not written yet will be by the next start
+            self._slices.async_stop()  # what is still due is written at the next start
 
         return stop
 
     @callback
     def async_create(self, record: DeviceRecord) -> None:
-        """Make the page of a device that is new; one that was deleted may come back disabled, as it was."""
+        """Create the page of a new device; if it was deleted while disabled, it is disabled again."""
         self._on_muted(record, self._create(record))
 
     @callback
-    def async_hear(self, change: Change) -> None:
-        """Bring the page of a device up to date."""
+    def async_handle(self, change: Change) -> None:
+        """Update, delete or re-identify the page of a device."""
         record, kind, key = change
         match kind:
             case ChangeKind.DESCRIBED | ChangeKind.MOVED:
@@ -96,7 +99,7 @@ class Pages:
 
     @callback
     def async_minute_over(self) -> None:
-        """Write what has changed again since it was written, for no longer than a slice at once."""
+        """Write the pages that changed again since they were written, in slices."""
         self._due |= self._changed
         self._written, self._changed = self._changed, set()
         self._slices.async_start()
@@ -106,11 +109,11 @@ class Pages:
         return self._device_ids.get(record)
 
     def identity(self, record: DeviceRecord) -> dict[str, Any]:
-        """Return what events and answers name a device by."""
+        """Return how events and action responses identify a device."""
         return {"serial": record.serial, "name": self._fleet.name(record), "device_id": self.device_id(record)}
 
     def record(self, device_id: str) -> DeviceRecord | None:
-        """Return the device whose page has an id."""
+        """Return the device of a page."""
         return self._records.get(device_id)
 
     @callback
@@ -119,7 +122,7 @@ class Pages:
         record = self._records.get(device_id)
         if event.data["action"] == "remove":
             if self._site and device_id == self._site.id:
-                # the reload makes it anew; not at once, since it would unload us before all others have heard of this
+                # a reload creates it again; not now, since it would unload us while others still handle this event
                 self._hass.loop.call_soon(self._hass.config_entries.async_schedule_reload, self._entry_id)
             elif record:
                 self._on_deleted(record)
@@ -129,7 +132,7 @@ class Pages:
                 self._on_muted(record, device.disabled_by is not None)
 
     def _describe(self, record: DeviceRecord) -> None:
-        """Write now, or at the end of the minute."""
+        """Write now, or at the end of the minute if that was done already."""
         if record in self._written:
             self._changed.add(record)
         else:
@@ -138,7 +141,7 @@ class Pages:
                 self._write(record)
 
     def _remove(self, record: DeviceRecord) -> None:
-        """Delete a device's page, unless its deletion is what we heard of, and with it its entities."""
+        """Delete a device's page, if it is still there, and with it its entities."""
         device_id = self._device_ids.pop(record, None)
         if device_id:
             del self._records[device_id]
@@ -146,7 +149,7 @@ class Pages:
                 self._registry.async_remove_device(device_id)
 
     def _identify(self, record: DeviceRecord, former_key: str) -> None:
-        """Let a device's page and entities go on under another serial: their ids, names, areas and history stay."""
+        """Give a device's page and entities the ids of its new serial; names, areas and history stay."""
         self._registry.async_update_device(
             self._device_ids[record],
             new_identifiers={device_identifier(self._site_code, record)},
@@ -160,7 +163,7 @@ class Pages:
                 entities.async_update_entity(entry.entity_id, new_unique_id=path + entry.unique_id[len(former) :])
 
     def _create(self, record: DeviceRecord) -> bool:
-        """Make a device's page, or bring the one from an earlier run up to date; return whether the user disabled it."""
+        """Create or update a device's page; return whether the user has disabled it."""
         assert self._site
         device = self._registry.async_get_or_create(
             config_entry_id=self._entry_id,
@@ -180,8 +183,7 @@ class Pages:
         return True
 
     def _write(self, record: DeviceRecord) -> None:
-        # one that was discovered in this very moment has no page yet, and gets it as it is then; a deleted one has none,
-        # also before we hear of that: what happens while an event is dispatched is told after it
+        # a new device has no page until `arrivals` creates it; a deleted page may be gone before we are notified
         device_id = self._device_ids.get(record)
         if device_id and self._registry.async_get(device_id):
             self._registry.async_update_device(device_id, **self._description(record))

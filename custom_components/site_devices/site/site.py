@@ -1,18 +1,18 @@
-"""Site: one config entry at work. It joins the rooms of `core` and `site`, and decides nothing.
+"""Site: one loaded config entry. It connects the modules of `core` and `site`, and decides nothing itself.
 
-A message comes from `subscription`, is read by `protocol` and taken in by `fleet`, which returns what that changed; `watch`
-brings what silence changes, `data` what devices report for the first time, the user the rest. Every room hears of every `Change` that
-concerns it, in one order.
+In: MQTT messages through `subscription`, which `protocol` parses and `fleet` applies; overdue deadlines from `watch`;
+new data points from `data`; actions of the user from the top level. Out: every resulting `Change` goes to each of
+`_readers`, in that order.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
@@ -21,7 +21,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.helpers.translation import async_get_translations
 
 from ..const import CONF_SITE_CODE, DOMAIN
-from ..core.device import Change, ChangeKind, DeviceRecord
+from ..core.device import Change, DeviceRecord
 from ..core.fleet import Fleet
 from ..core.protocol import Channel, Heartbeat, IgnoreReason, parse
 from .arrivals import Arrivals
@@ -33,34 +33,23 @@ from .issues import SiteIssues
 from .listeners import Listeners
 from .log import SiteLog
 from .options import ADD, SiteOptions
-from .pacing import Guard
 from .pages import Pages
+from .readers import Readers
 from .storage import SiteStore
 from .subscription import LOSS_NOTICED_WITHIN, Subscription
 from .watch import Watch
 
 type SiteDevicesConfigEntry = ConfigEntry[Site]
 
-_CHECKED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices goes on
+_CHECKED_EVERY: Final = timedelta(seconds=10)  # whether the timer for silent devices still runs
 _MINUTE: Final = timedelta(minutes=1)
-
-
-class Reader(Protocol):
-    """A room that hears of changes."""
-
-    @property
-    def hears(self) -> Collection[ChangeKind]:
-        """The kinds that concern it."""
-
-    def async_hear(self, change: Change, /) -> None:
-        """Do what follows from a change."""
 
 
 class Site:
     """The devices of one site."""
 
     def __init__(self, hass: HomeAssistant, entry: SiteDevicesConfigEntry) -> None:
-        """Build the rooms; nothing runs yet."""
+        """Connect the modules; nothing runs yet."""
         self.code: str = entry.data[CONF_SITE_CODE]
         self.monitoring = True  # the position of the switch
         self.closed = False
@@ -74,12 +63,12 @@ class Site:
         self.counts = SiteCounts(hass.loop, fleet, self.listeners.async_site_changed)
         self.pages = Pages(hass, entry.entry_id, self.code, fleet, on_muted=self._mute, on_deleted=self.async_remove)
         self.arrivals = Arrivals(hass.loop, fleet, self.pages)
-        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._tell((change,)))
+        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._dispatch((change,)))
         self.data.async_apply_options(options)
         self._store = SiteStore(hass, entry.entry_id, self.code, fleet, lambda: self.monitoring)
         self.digest = Digest(hass.loop, self.code, fleet, self.pages.identity, on_told=self._store.async_schedule_save)
         self._echo = Echo(hass, entry)
-        self.watch = Watch(hass.loop, fleet, send_echo=self._echo.async_send, tell=self._tell)
+        self.watch = Watch(hass.loop, fleet, send_echo=self._echo.async_send, dispatch=self._dispatch)
         self.issues = SiteIssues(
             hass, entry.entry_id, self.code, fleet, self.data, self.pages.device_id, lambda: self.watch.silent_since
         )
@@ -89,7 +78,7 @@ class Site:
             on_listening=self._listening_changed,
             on_lost=self.listeners.async_all_changed,
         )
-        readers: tuple[Reader, ...] = (
+        self._readers = Readers(
             self.watch,
             self.log,
             self.digest,
@@ -101,18 +90,16 @@ class Site:
             self.counts,
             self._store,
         )
-        self._readers = {kind: [room.async_hear for room in readers if kind in room.hears] for kind in ChangeKind}
-        self._guard = Guard("show what has changed")
         self._ends = AsyncExitStack()
         self._ending = asyncio.Lock()
 
-    # Life
+    # Start and stop
 
     async def async_load(self) -> None:
         """Restore what the last run stored.
 
         Raises:
-            ConfigEntryNotReady: What is stored can't be read at present.
+            ConfigEntryNotReady: The store file can't be read at present.
 
         """
         self.monitoring, put_aside = await self._store.async_load()
@@ -121,16 +108,16 @@ class Site:
         self._accept_new()
         texts = await async_get_translations(self._hass, self._hass.config.language, "common", {DOMAIN})
         texts = {key.removeprefix(f"component.{DOMAIN}.common."): text for key, text in texts.items()}
-        self._ends.callback(self.log.minute_over)  # what is left of the last minute
-        for room in (self.issues, self.listeners, self.arrivals):
-            self._ends.callback(room.async_start())
+        self._ends.callback(self.log.minute_over)  # logs the rest of the last minute
+        for module in (self.issues, self.listeners, self.arrivals):
+            self._ends.callback(module.async_start())
         self._ends.callback(await self.data.async_start())
         self._ends.callback(self.pages.async_start())
         self._ends.callback(self.counts.async_start())
         self._ends.push_async_callback(self.digest.async_start(texts, allowed=self.monitoring))
 
     async def async_start(self) -> None:
-        """Listen.
+        """Start the timers and subscribe.
 
         Raises:
             HomeAssistantError: MQTT is disabled.
@@ -145,13 +132,13 @@ class Site:
         self._ends.callback(await self._echo.async_start(self.watch.async_echo))
 
     async def async_stop(self) -> None:
-        """End what was started, the last first: listening, judging, the events while their entity is there, the rest."""
+        """Stop what was started, in reverse: subscriptions and timers, then flush pending events, then the rest."""
         self.closed = True
         async with self._ending:  # Home Assistant may stop while the entry is unloaded
             await self._ends.aclose()
 
     async def async_save(self) -> None:
-        """Save for the last time."""
+        """Save a last time and close the store."""
         await self._store.async_close()
 
     @callback
@@ -166,26 +153,26 @@ class Site:
 
     @property
     def available(self) -> bool:
-        """Tell whether what is known of the devices may still be true."""
+        """Whether what is known about the devices is up to date."""
         return self.monitoring and not self.subscription.lost
 
-    # What the user does
+    # Actions of the user
 
     @callback
     def async_set_monitoring(self, monitoring: bool) -> None:
-        """Judge, discover and tell from now on, or do not; the messages of known devices are taken in either way."""
+        """Apply deadlines, discover devices and send events, or stop that; known devices' data is shown anyway."""
         if monitoring is self.monitoring:
             return
         self.monitoring = monitoring
         self._accept_new()
         self.digest.async_allow(monitoring)
-        self._judge_from(self._loop.time())
+        self._resume_or_pause(self._loop.time())
         self.listeners.async_all_changed()
         self._store.async_schedule_save()
 
     @callback
     def async_set_offline_after(self, records: Iterable[DeviceRecord], seconds: int | None) -> None:
-        """Give devices a deadline of their own, or (None) the site's again."""
+        """Set the devices' own deadline, or (None) the site's."""
         self.fleet.set_offline_after([record.key for record in records], seconds)
         self.watch.async_arm()
         self._store.async_schedule_save()
@@ -193,21 +180,21 @@ class Site:
     @callback
     def async_remove(self, record: DeviceRecord) -> None:
         """Delete a device, its page and its entities."""
-        self._tell(self.fleet.remove(record.key))
+        self._dispatch(self.fleet.remove(record.key))
 
     @callback
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
-        """Let new hardware go on as the device that it replaces, with that one's page, entities and history."""
-        self._tell(self.fleet.replace(old, new))
+        """Continue an old device with new hardware, keeping its page, entities and history."""
+        self._dispatch(self.fleet.replace(old, new))
 
     @callback
     def _mute(self, record: DeviceRecord, muted: bool) -> None:
-        self._tell(self.fleet.mute(record, muted))
+        self._dispatch(self.fleet.mute(record, muted))
 
     def _accept_new(self) -> None:
         self.fleet.accept_new = self.monitoring and SiteOptions.of(self._entry).new_devices == ADD
 
-    # What comes in
+    # Input
 
     @callback
     def _message_received(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -220,8 +207,8 @@ class Site:
                 self._ignored(changes, topic)
                 return
             if changes:
-                self._tell(changes)
-            if len(message.data) - (message.timestamp is not None) > 1:  # more than a serial and a time
+                self._dispatch(changes)
+            if len(message.data) - (message.timestamp is not None) > 1:  # more than serial and timestamp
                 self.data.async_take(self.fleet.records[message.key], Channel.HEARTBEAT, message.data)
             self.listeners.async_heartbeat(message.key)
         elif isinstance(message, IgnoreReason):
@@ -241,28 +228,24 @@ class Site:
     @callback
     def _listening_changed(self) -> None:
         if self.subscription.listening:
-            self._judge_from(self.watch.async_connected(LOSS_NOTICED_WITHIN))
+            self._resume_or_pause(self.watch.async_connected(LOSS_NOTICED_WITHIN))
         else:
-            self._judge_from(self.watch.async_lost())
+            self._resume_or_pause(self.watch.async_lost())
             self.issues.async_connection_lost()
 
-    def _judge_from(self, since: float) -> None:
-        """Judge silence while the site can be heard and is monitored; `since` is when that changed (monotonic)."""
+    def _resume_or_pause(self, since: float) -> None:
+        """Apply deadlines while the site is heard and monitored; `since` is when that changed (monotonic)."""
         if self.subscription.listening and self.monitoring:
-            self.watch.async_judge(since)
+            self.watch.async_resume(since)
             self.digest.async_review()
             self._store.async_schedule_save()
         else:
             self.watch.async_pause(since)
 
-    # What goes out
+    # Output
 
-    def _tell(self, changes: Sequence[Change]) -> None:
-        """Let every room hear of the changes that concern it."""
-        for change in changes:
-            for hear in self._readers[change.kind]:
-                with self._guard:
-                    hear(change)
+    def _dispatch(self, changes: Sequence[Change]) -> None:
+        self._readers.async_dispatch(changes)
 
     @callback
     def _minute_over(self, _now: datetime) -> None:

@@ -1,8 +1,8 @@
-"""Storage: the records of a site to and from disk, so that a restart forgets nothing.
+"""Storage: save the records of a site to disk within 10 s of a change, and restore them at setup.
 
-What is written is `{"site": code, "devices": [{…}], "owners": [key, …], "deleted": [key, …], "monitoring": true}`, a device
-being the fields of its record that say something, `told` (`online` or `offline`) and, once its grace after an interruption
-is used up, `silent` (seconds since then). A file that can't be used is kept aside, and the devices are discovered anew.
+The file is `{"site": code, "devices": [{…}], "owners": [key, …], "deleted": [key, …], "monitoring": true}`. A device
+has the fields of its record that are set, `told` (`online` or `offline`) and, if it has had its grace, `silent`
+(seconds since then). An unusable file is moved aside, and the devices are discovered anew.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ..core.readings import DataPoint, Kind
 _LOGGER = logging.getLogger(__name__)
 
 _VERSION: Final = 1
-_SAVE_DELAY: Final = 10  # seconds; a crash loses no more than this of what changed
-_MINUTES_UNSAVED: Final = 15  # what a power cut may take from "last heartbeat" while nothing else changes
+_SAVE_DELAY: Final = 10  # seconds; a crash loses the changes of this time at most
+_MAX_MINUTES_UNSAVED: Final = 15  # a power cut loses this much of "last heartbeat" if nothing else changes
 _NUMBER: Final = (int, float)
 _ONLINE: Final = "online"
 _OFFLINE: Final = "offline"
@@ -45,21 +45,21 @@ _PLAIN_FIELDS: Final = {
 
 
 class Restored(NamedTuple):
-    """What was restored apart from the devices."""
+    """What was restored besides the devices."""
 
     monitoring: bool = True  # the position of the site's switch
-    put_aside: str | None = None  # where a file that can't be used was put
+    put_aside: str | None = None  # path to which an unusable file was moved
 
 
 class SiteStore:
     """The file of one config entry."""
 
-    hears: Final = tuple(set(ChangeKind) - {ChangeKind.MUTED, ChangeKind.DATA_REFUSED})  # neither is stored
+    handles: Final = tuple(set(ChangeKind) - {ChangeKind.MUTED, ChangeKind.DATA_REFUSED})  # neither is stored
 
     def __init__(
         self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, monitoring: Callable[[], bool]
     ) -> None:
-        """Name the file; `monitoring` gives the position of the site's switch, to be stored with the devices of `fleet`."""
+        """Store the devices of `fleet` and the position of the site's switch, which `monitoring` returns."""
         self._hass = hass
         self._site_code = site_code
         self._fleet = fleet
@@ -69,10 +69,10 @@ class SiteStore:
         self._minutes_unsaved = 0
 
     async def async_load(self) -> Restored:
-        """Restore what the last run stored, if anything; return the rest of it.
+        """Restore the devices that the last run stored, if any; return the rest.
 
         Raises:
-            ConfigEntryNotReady: There is a file, and it can't be read at present.
+            ConfigEntryNotReady: The file can't be read at present.
 
         """
         try:
@@ -80,24 +80,24 @@ class SiteStore:
             return Restored() if data is None else self._restore(data)
         except OSError as err:
             raise _unreadable(err) from err
-        # of a later version: how the oldest and the newest Home Assistant tell; the rest: of another shape than ours
+        # the first two: a later version, on the newest and oldest Home Assistant; the rest: not our format
         except (HomeAssistantError, NotImplementedError, AttributeError, KeyError, TypeError, ValueError) as err:
             if isinstance(err.__cause__, OSError):
                 raise _unreadable(err) from err
             return Restored(put_aside=await self._async_put_aside(err))
 
     def _restore(self, data: dict[str, Any]) -> Restored:
-        """Take in what was read.
+        """Add the stored devices to the fleet.
 
         Raises:
-            AttributeError, KeyError, TypeError, ValueError: It is not what we write; the fleet is as it was.
+            AttributeError, KeyError, TypeError, ValueError: It is not our format; the fleet is unchanged.
 
         """
         if data.get("site", self._site_code) != self._site_code:
-            raise ValueError(f"it is of the site {data['site']!r}")
+            raise ValueError(f"it belongs to the site {data['site']!r}")
         records = [record_from(device) for device in data["devices"]]
         if len({record.key for record in records}) < len(records):
-            raise ValueError("a device is in it twice")
+            raise ValueError("it contains a device twice")
         owners = {_checked(key, str) for key in data.get("owners", ())}
         deleted = [_checked(key, str) for key in data["deleted"]]
         restored = Restored(monitoring=_checked(data["monitoring"], bool))
@@ -105,7 +105,7 @@ class SiteStore:
         return restored
 
     async def _async_put_aside(self, err: Exception) -> str:
-        """Keep a file that can't be used, as Home Assistant keeps one that is no JSON."""
+        """Move an unusable file aside, as Home Assistant does when it is not JSON."""
         path = Path(self._store.path)
         aside = f"{path}.corrupt.{dt_util.utcnow().isoformat()}"
         try:
@@ -113,7 +113,7 @@ class SiteStore:
         except OSError as problem:
             raise _unreadable(problem) from problem
         _LOGGER.error(
-            "%s: the stored devices can't be used (%s: %s); the file is kept as %s, and the devices are discovered anew",
+            "%s: the stored devices can't be used (%s: %s); the file is kept as %s, devices are discovered anew",
             self._site_code,
             type(err).__name__,
             err,
@@ -122,32 +122,32 @@ class SiteStore:
         return aside
 
     @callback
-    def async_hear(self, _change: Change) -> None:
-        """Save soon what has changed."""
+    def async_handle(self, _change: Change) -> None:
+        """Schedule a save."""
         self.async_schedule_save()
 
     @callback
     def async_schedule_save(self) -> None:
-        """Save soon. A save that is pending is not put off, so a busy site gets saved as well."""
+        """Schedule a save. A pending one is not postponed, or a busy site would never be saved."""
         if not self._pending:
             self._pending = True
             self._store.async_delay_save(self._snapshot, _SAVE_DELAY)
 
     @callback
     def async_minute_over(self) -> None:
-        """Save each quarter of an hour when nothing else asks for it."""
+        """Schedule a save every quarter of an hour, for the last heartbeats."""
         self._minutes_unsaved += 1
-        if self._minutes_unsaved == _MINUTES_UNSAVED:
+        if self._minutes_unsaved == _MAX_MINUTES_UNSAVED:
             self._minutes_unsaved = 0
             self.async_schedule_save()
 
     @callback
     def async_schedule_final_save(self) -> None:
-        """Save with the last things that Home Assistant does before it stops."""
+        """Schedule a save for Home Assistant's final write."""
         self._store.async_delay_save(self._snapshot, 0)
 
     async def async_close(self) -> None:
-        """Save now, and no more: whatever came later would overwrite what the next run saves, or a deleted file."""
+        """Save now and ignore later requests: they would overwrite the next run's file, or bring back a deleted one."""
         self._pending = True
         await self._store.async_save(self._data())
 
@@ -156,7 +156,7 @@ class SiteStore:
         return self._data()
 
     def _data(self) -> dict[str, Any]:
-        # the oldest Home Assistant asks from a thread, while the loop goes on: each list and dict is copied at once
+        # the oldest Home Assistant calls this from a thread: copy each list and dict before iterating
         fleet, now = self._fleet, self._hass.loop.time()
         return {
             "site": self._site_code,
@@ -168,12 +168,12 @@ class SiteStore:
 
 
 async def async_remove_store(hass: HomeAssistant, entry_id: str) -> None:
-    """Delete the file of a config entry."""
+    """Delete the store file of a config entry."""
     await _file(hass, entry_id).async_remove()
 
 
 def record_of(record: DeviceRecord, silence: float) -> dict[str, Any]:
-    """Return what is stored of a device that has been silent for so many seconds since its grace."""
+    """Return a device as stored; `silence` in seconds is stored if it has had its grace."""
     device = {name: value for name in _PLAIN_FIELDS if (value := getattr(record, name)) is not None}
     device["told"] = _OFFLINE if record.told_offline else _ONLINE
     if record.graced:
@@ -188,10 +188,10 @@ def record_of(record: DeviceRecord, silence: float) -> dict[str, Any]:
 
 
 def record_from(device: dict[str, Any]) -> DeviceRecord:
-    """Return the record of what is stored.
+    """Return the record of a stored device.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: It is not what we write.
+        AttributeError, KeyError, TypeError, ValueError: It is not our format.
 
     """
     plain = {name: _checked(device[name], *types) for name, types in _PLAIN_FIELDS.items() if name in device}
@@ -202,7 +202,7 @@ def record_from(device: dict[str, Any]) -> DeviceRecord:
         key: DataPoint(Kind(kind), _checked(unit, str, NoneType), _checked(removed, bool))
         for key, (kind, unit, removed) in device.get("data", {}).items()
     }
-    # an earlier version did not keep what was told: it is taken for what is true
+    # earlier versions did not store what was told: assume the present state
     told_offline = device["told"] == _OFFLINE if "told" in device else plain.get("online") is False
     graced = "silent" in device
     heard = -float(_checked(device["silent"], *_NUMBER)) if graced else 0.0
@@ -217,7 +217,7 @@ def _file(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
 
 def _checked[T](value: T, *types: type) -> T:
     if not isinstance(value, types):
-        raise TypeError(f"{str(value)[:80]!r} is no {types[0].__name__}")
+        raise TypeError(f"{str(value)[:80]!r} is not {types[0].__name__}")
     return value
 
 

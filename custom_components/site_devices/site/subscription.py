@@ -1,6 +1,8 @@
-"""Subscription: a site's messages from Home Assistant's MQTT client, and whether there can be any.
+"""Subscription: a site's messages from Home Assistant's MQTT client, and whether it could receive any.
 
-MQTT restores our subscriptions by itself after a lost connection and after its own reload, so they are made once.
+In: messages and connection status from MQTT. Out, all to `site`: messages through `on_message`, and changes of
+`listening` and `lost`. It subscribes only once: MQTT restores subscriptions after a lost connection and after its own
+reload.
 """
 
 from __future__ import annotations
@@ -16,25 +18,24 @@ from homeassistant.helpers.start import async_at_started
 from .feed import OnMessage, async_subscribe
 from .pacing import Timer
 
-# Seconds for which MQTT may take a dead connection for alive: after a keepalive without a message, 60 s by default, its
-# client sends a ping, and gives up after another one without an answer; the rest is margin. With a shorter keepalive MQTT
-# reports the loss earlier, which ends the wait. With a longer one a broker that hangs for longer than this is not told
-# from devices that are silent: they are called offline until it answers again or MQTT notices.
+# Seconds within which MQTT notices a dead connection: after a keepalive without a message, 60 s by default, its client
+# sends a ping, and gives up after another keepalive without an answer; the rest is margin. With a shorter keepalive
+# MQTT reports the loss earlier. With a longer one, devices are called offline when a broker hangs for longer than this.
 LOSS_NOTICED_WITHIN: Final = 125.0
-LOST_AFTER: Final = 60  # seconds; a broker that restarts is back by then, and nobody's automation has run
+LOST_AFTER: Final = 60  # seconds; a broker that restarts is back by then, so entities do not become unavailable
 
 
 def mqtt_is_loaded(hass: HomeAssistant) -> bool:
-    """Tell whether subscribing can work: on a client that is set up but not loaded it seems to, but nothing arrives."""
+    """Return whether subscribing works: on a client that is set up but not loaded, nothing would arrive."""
     return any(entry.state is ConfigEntryState.LOADED for entry in hass.config_entries.async_entries(mqtt.DOMAIN))
 
 
 class Subscription:
-    """Hands over the messages of one site.
+    """The MQTT subscription of one site.
 
-    `connected`: to the broker.
-    `listening`: connected, subscribed, and Home Assistant has started: silence means something only now.
-    `lost`: not connected for so long that what is known is no longer true.
+    `connected`: MQTT is connected to the broker.
+    `listening`: connected, subscribed, and Home Assistant has started; only then silence means anything.
+    `lost`: not connected for `LOST_AFTER` seconds, so what is known may be outdated.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Subscription:
         on_listening: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
-        """Subscribe to nothing yet; the last two are called when what they are named after has changed."""
+        """Subscribe to nothing yet; the last two are called when `listening` or `lost` has changed."""
         self.connected = False
         self._closed = False
         self.lost = False
@@ -54,17 +55,17 @@ class Subscription:
         self._on_listening = on_listening
         self._on_lost = on_lost
         self._ends: list[CALLBACK_TYPE] = []
-        self._lost_timer = Timer(hass.loop, self._connection_lost)
+        self._lost_timer = Timer(hass.loop, self._set_lost)
         self._started = False
-        self._listened = False  # when `on_listening` was last called
+        self._was_listening = False  # when `on_listening` was last called
 
     @property
     def listening(self) -> bool:
-        """Tell whether a device that lives would be heard."""
+        """Whether a live device would be heard."""
         return self.connected and self._started and not self._closed
 
     async def async_start(self, topics: Iterable[str]) -> CALLBACK_TYPE:
-        """Subscribe; return what ends that.
+        """Subscribe; return a callable that unsubscribes.
 
         Raises:
             HomeAssistantError: MQTT is disabled.
@@ -80,7 +81,7 @@ class Subscription:
     async def _subscribe(self, topics: Iterable[str]) -> None:
         self.connected = mqtt.is_connected(self._hass)
         if not self.connected:
-            self._expect_loss()
+            self._schedule_lost()
         self._ends.append(mqtt.async_subscribe_connection_status(self._hass, self._connection_changed))
         for topic in topics:
             self._ends.append(await async_subscribe(self._hass, topic, self._on_message))
@@ -95,32 +96,32 @@ class Subscription:
 
     @callback
     def _connection_changed(self, _connected: bool) -> None:
-        # what we are told may come from the client before a reload, whose end is noticed late: we ask the one there is
+        # after a reload the old client may still report its status: ask the present one
         connected = mqtt.is_connected(self._hass)
         if self._closed or connected == self.connected:
             return
         self.connected = connected
         self._lost_timer.async_cancel()
         if not connected:
-            self._expect_loss()
+            self._schedule_lost()
         elif self.lost:
             self.lost = False
             self._on_lost()
-        self._tell_listening()
+        self._notify_listening()
 
     @callback
     def _home_assistant_started(self, _hass: HomeAssistant) -> None:
         self._started = True
-        self._tell_listening()
+        self._notify_listening()
 
-    def _tell_listening(self) -> None:
-        if self.listening is not self._listened:
-            self._listened = self.listening
+    def _notify_listening(self) -> None:
+        if self.listening is not self._was_listening:
+            self._was_listening = self.listening
             self._on_listening()
 
-    def _expect_loss(self) -> None:
+    def _schedule_lost(self) -> None:
         self._lost_timer.async_set(self._hass.loop.time() + LOST_AFTER)
 
-    def _connection_lost(self) -> None:
+    def _set_lost(self) -> None:
         self.lost = True
         self._on_lost()
