@@ -107,9 +107,7 @@ class SiteDevicesConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self._create(site)
         schema = vol.Schema({vol.Required(CONF_SITE_CODE): TextSelector()})
         return self.async_show_form(
-            step_id="manual",
-            data_schema=self.add_suggested_values_to_schema(schema, user_input),
-            errors=errors,
+            step_id="manual", data_schema=self.add_suggested_values_to_schema(schema, user_input), errors=errors
         )
 
     @callback

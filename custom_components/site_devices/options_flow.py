@@ -40,9 +40,7 @@ class SiteDevicesOptionsFlow(OptionsFlow):
             vol.Required("data_interval", default=options.data_interval): _whole_number(DATA_INTERVAL, "s"),
         }
         return self.async_show_form(
-            step_id="init",
-            data_schema=vol.Schema(schema),
-            description_placeholders=self._how_full(options.max_devices),
+            step_id="init", data_schema=vol.Schema(schema), description_placeholders=self._how_full(options.max_devices)
         )
 
     def _how_full(self, max_devices: int) -> dict[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 import secrets
-from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry
@@ -17,9 +16,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import DOMAIN
-from .feed import async_subscribe
-
-_QOS: Final = 0
+from .feed import QOS, async_subscribe
 
 
 class Echo:
@@ -61,10 +58,8 @@ class Echo:
         """Publish an echo with a number."""
         if not self._closed:
             # not eagerly: the echo must not arrive while the caller is still running
-            self._entry.async_create_background_task(
-                self._hass, self._publish(number), f"{DOMAIN} echo", eager_start=False
-            )
+            self._entry.async_create_background_task(self._hass, self._publish(number), self._topic, eager_start=False)
 
     async def _publish(self, number: int) -> None:
         with suppress(HomeAssistantError):  # not connected, which MQTT reports itself
-            await mqtt.async_publish(self._hass, self._topic, b"%s %d" % (self._token, number), _QOS, retain=False)
+            await mqtt.async_publish(self._hass, self._topic, b"%s %d" % (self._token, number), QOS, retain=False)

@@ -12,7 +12,7 @@ from typing import Final
 from homeassistant.components import mqtt
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-_QOS: Final = 0
+QOS: Final = 0
 
 type OnMessage = Callable[[str, bytes, bool], None]  # topic, payload, retained
 
@@ -32,7 +32,7 @@ async def async_subscribe(hass: HomeAssistant, topic: str, on_message: OnMessage
             target(message.topic, message.payload, message.retain)  # type: ignore[arg-type]  # bytes
 
     # without an encoding: Home Assistant would log every message that is not UTF-8, and the JSON parser takes bytes
-    unsubscribe = await mqtt.async_subscribe(hass, topic, received, _QOS, encoding=None)
+    unsubscribe = await mqtt.async_subscribe(hass, topic, received, QOS, encoding=None)
 
     @callback
     def end() -> None:

@@ -226,11 +226,7 @@ class SiteIssues:
             severity=ir.IssueSeverity.WARNING,
             translation_key=translation_key or key,
             # `…_plain` is for titles, which are not Markdown
-            translation_placeholders={
-                "site": escape(self._site_code),
-                "site_plain": self._site_code,
-                **placeholders,
-            },
+            translation_placeholders={"site": escape(self._site_code), "site_plain": self._site_code, **placeholders},
         )
 
     def _id(self, key: str) -> str:

@@ -1,12 +1,12 @@
 """Pages: a site's entries in the device registry: its own, and below it one for each device.
 
-In: changes from `site`, new devices from `arrivals`, and edits of the user from the registry. Out: registry writes;
-devices that the user disabled or deleted through `on_muted` and `on_deleted`.
+In: changes from `site`, new devices from `arrivals`, and edits of the user from the registry. Out: registry writes,
+and the changes of devices whose page was disabled or deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -35,21 +35,15 @@ class Pages:
         entry_id: str,
         site_code: str,
         fleet: Fleet,
-        *,
-        on_muted: Callable[[DeviceRecord, bool], None],
-        on_deleted: Callable[[DeviceRecord], None],
+        dispatch: Callable[[Sequence[Change]], None],
     ) -> None:
-        """Write nothing yet.
-
-        `on_muted` gets whether the user has disabled a device, `on_deleted` a device whose page somebody else deleted.
-        """
+        """Write nothing yet; `dispatch` receives the changes of devices whose page was disabled or deleted."""
         self._hass = hass
         self._registry = dr.async_get(hass)
         self._entry_id = entry_id
         self._site_code = site_code
         self._fleet = fleet
-        self._on_muted = on_muted
-        self._on_deleted = on_deleted
+        self._dispatch = dispatch
         self._site: dr.DeviceEntry | None = None
         self._device_ids: dict[DeviceRecord, str] = {}
         self._records: dict[str, DeviceRecord] = {}  # by device id
@@ -83,7 +77,7 @@ class Pages:
     @callback
     def async_create(self, record: DeviceRecord) -> None:
         """Create the page of a new device; if it was deleted while disabled, it is disabled again."""
-        self._on_muted(record, self._create(record))
+        self._dispatch(self._fleet.mute(record, self._create(record)))
 
     @callback
     def async_handle(self, change: Change) -> None:
@@ -125,11 +119,11 @@ class Pages:
                 # a reload creates it again; not now, since it would unload us while others still handle this event
                 self._hass.loop.call_soon(self._hass.config_entries.async_schedule_reload, self._entry_id)
             elif record:
-                self._on_deleted(record)
+                self._dispatch(self._fleet.remove(record.key))
         elif event.data["action"] == "update" and "disabled_by" in event.data["changes"]:
             device = self._registry.async_get(device_id)
             if record and device:
-                self._on_muted(record, device.disabled_by is not None)
+                self._dispatch(self._fleet.mute(record, device.disabled_by is not None))
 
     def _describe(self, record: DeviceRecord) -> None:
         """Write now, or at the end of the minute if that was done already."""

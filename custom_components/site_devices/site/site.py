@@ -61,7 +61,7 @@ class Site:
         self.log = SiteLog(self.code)
         self.listeners = Listeners(hass.loop)
         self.counts = SiteCounts(hass.loop, fleet, self.listeners.async_site_changed)
-        self.pages = Pages(hass, entry.entry_id, self.code, fleet, on_muted=self._mute, on_deleted=self.async_remove)
+        self.pages = Pages(hass, entry.entry_id, self.code, fleet, self._dispatch)
         self.arrivals = Arrivals(hass.loop, fleet, self.pages)
         self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._dispatch((change,)))
         self.data.async_apply_options(options)
@@ -186,10 +186,6 @@ class Site:
     def async_replace(self, old: DeviceRecord, new: DeviceRecord) -> None:
         """Continue an old device with new hardware, keeping its page, entities and history."""
         self._dispatch(self.fleet.replace(old, new))
-
-    @callback
-    def _mute(self, record: DeviceRecord, muted: bool) -> None:
-        self._dispatch(self.fleet.mute(record, muted))
 
     def _accept_new(self) -> None:
         self.fleet.accept_new = self.monitoring and SiteOptions.of(self._entry).new_devices == ADD

@@ -8,6 +8,7 @@ reload.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from typing import Final
 
 from homeassistant.components import mqtt
@@ -54,7 +55,7 @@ class Subscription:
         self._on_message = on_message
         self._on_listening = on_listening
         self._on_lost = on_lost
-        self._ends: list[CALLBACK_TYPE] = []
+        self._ends = ExitStack()
         self._lost_timer = Timer(hass.loop, self._set_lost)
         self._started = False
         self._was_listening = False  # when `on_listening` was last called
@@ -71,28 +72,22 @@ class Subscription:
             HomeAssistantError: MQTT is disabled.
 
         """
-        try:
-            await self._subscribe(topics)
-        except BaseException:
-            self._stop()
-            raise
-        return self._stop
-
-    async def _subscribe(self, topics: Iterable[str]) -> None:
         self.connected = mqtt.is_connected(self._hass)
-        if not self.connected:
-            self._schedule_lost()
-        self._ends.append(mqtt.async_subscribe_connection_status(self._hass, self._connection_changed))
-        for topic in topics:
-            self._ends.append(await async_subscribe(self._hass, topic, self._on_message))
-        self._ends.append(async_at_started(self._hass, self._home_assistant_started))
+        with ExitStack() as undo:
+            undo.callback(self._lost_timer.async_cancel)
+            if not self.connected:
+                self._schedule_lost()
+            undo.callback(mqtt.async_subscribe_connection_status(self._hass, self._connection_changed))
+            for topic in topics:
+                undo.callback(await async_subscribe(self._hass, topic, self._on_message))
+            undo.callback(async_at_started(self._hass, self._home_assistant_started))
+            self._ends = undo.pop_all()
+        return self._stop
 
     @callback
     def _stop(self) -> None:
         self._closed = True
-        while self._ends:
-            self._ends.pop()()
-        self._lost_timer.async_cancel()
+        self._ends.close()
 
     @callback
     def _connection_changed(self, _connected: bool) -> None:
