@@ -252,6 +252,18 @@ def test_every_reason_to_ignore_a_message_is_explained() -> None:
     assert explained == {str(reason) for reason in IgnoreReason}
 
 
+def test_every_test_that_is_named_exists() -> None:
+    named: set[str] = set()
+    for path in files(ROOT):
+        if path.endswith(".md"):
+            named |= set(re.findall(r"`(?:tests/[\w/]*)?(test_\w+)(?:\.py)?`", read(path)))
+    tests = [name for name in files(ROOT) if re.fullmatch(r"tests/.*\.py", name)]
+    there = {Path(name).stem for name in tests}
+    there |= {name for test in tests for name in re.findall(r"def (test_\w+)", read(test))}
+    assert len(named) > 50
+    assert named - there == set()
+
+
 def test_the_architecture_names_every_file() -> None:
     named = set(re.findall(r"`(\w+\.py)`", read("docs/architecture.md")))
     assert named == {
