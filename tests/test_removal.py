@@ -20,11 +20,8 @@ pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 async def delete(site: LiveSite, serial: str | None = "TEST123") -> None:
     """Do what Home Assistant does when the user presses Delete."""
-    device = site.page(serial)
-    assert await async_remove_config_entry_device(site.hass, site.entry, device)
-    if dr.async_get(site.hass).async_get(device.id):  # the integration may have removed it already
-        await delete_page(site, serial)
-    await site.hass.async_block_till_done()
+    assert await async_remove_config_entry_device(site.hass, site.entry, site.page(serial))
+    await delete_page(site, serial)
 
 
 async def delete_page(site: LiveSite, serial: str | None = "TEST123") -> None:
@@ -55,6 +52,15 @@ async def test_an_offline_device_goes_with_all_its_entities(deleted: LiveSite) -
     assert not states_of_devices(deleted)
     await deleted.advance(1)
     assert deleted.state("sensor.sito_001_devices_known") == "0"
+
+
+async def test_home_assistant_itself_deletes_a_page_since_others_may_share_it(site: LiveSite) -> None:
+    await site.heartbeat()
+    await site.advance(31)
+    page = site.page("TEST123")
+    assert await async_remove_config_entry_device(site.hass, site.entry, page)
+    assert dr.async_get(site.hass).async_get(page.id)
+    assert site.fleet.records == {}
 
 
 async def test_a_live_heartbeat_brings_a_deleted_device_back_a_retained_one_does_not(deleted: LiveSite) -> None:

@@ -109,6 +109,7 @@ async def async_remove_config_entry_device(
             translation_key="online_not_removable",
             translation_placeholders={"device": str(record)},
         )
+    site.pages.async_forget(record)  # Home Assistant deletes it, unless other integrations share it
     site.async_remove(record)
     return True
 

@@ -86,7 +86,7 @@ class Budget:
         registered = {decode(path) for path in paths if path.count("/") == 1}
         records = self._fleet.records
         missing = records.keys() - registered
-        taken = _enabled(entries) + len(missing) + len(self._waiting)
+        taken = sum(entry.disabled_by is None for entry in entries) + len(missing) + len(self._waiting)
         # a device known only by its entities, after the store was lost, returns without needing more room
         known = len(records.keys() | registered)
         self.fitting = known + devices_fitting(taken)
@@ -110,11 +110,7 @@ class Budget:
 @callback
 def count_enabled(registry: er.EntityRegistry, entry_id: str) -> int:
     """Count the entities of a config entry that the user has not disabled, as Home Assistant does for its limit."""
-    return _enabled(er.async_entries_for_config_entry(registry, entry_id))
-
-
-def _enabled(entries: list[er.RegistryEntry]) -> int:
-    return sum(entry.disabled_by is None for entry in entries)
+    return sum(entry.disabled_by is None for entry in er.async_entries_for_config_entry(registry, entry_id))
 
 
 def devices_fitting(enabled: int) -> int:

@@ -80,6 +80,13 @@ class Pages:
         self._dispatch(self._fleet.mute(record, self._create(record)))
 
     @callback
+    def async_forget(self, record: DeviceRecord) -> str:
+        """Leave the page of a device to others; return its id, empty if it has none."""
+        device_id = self._device_ids.pop(record, "")
+        self._records.pop(device_id, None)
+        return device_id
+
+    @callback
     def async_handle(self, change: Change) -> None:
         """Update, delete or re-identify the page of a device."""
         record, kind, key = change
@@ -136,11 +143,9 @@ class Pages:
 
     def _remove(self, record: DeviceRecord) -> None:
         """Delete a device's page, if it is still there, and with it its entities."""
-        device_id = self._device_ids.pop(record, None)
-        if device_id:
-            del self._records[device_id]
-            if self._registry.async_get(device_id):
-                self._registry.async_remove_device(device_id)
+        device_id = self.async_forget(record)
+        if self._registry.async_get(device_id):
+            self._registry.async_remove_device(device_id)
 
     def _identify(self, record: DeviceRecord, former_key: str) -> None:
         """Give a device's page and entities the ids of its new serial; names, areas and history stay."""

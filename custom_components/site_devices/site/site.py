@@ -238,8 +238,6 @@ class Site:
         else:
             self.watch.async_pause(since)
 
-    # Output
-
     def _dispatch(self, changes: Sequence[Change]) -> None:
         self._readers.async_dispatch(changes)
 
