@@ -189,6 +189,7 @@ async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: Frozen
     await advance(hass, freezer, 31)
     device = page(hass, entry)
     assert await async_remove_config_entry_device(hass, entry, device)
+    dr.async_get(hass).async_remove_device(device.id)
     await settle(hass)
     assert data_entities(hass, entry) == 0
     await heartbeat(hass)
