@@ -27,7 +27,7 @@ class Socket:
                 return answer["result"]
 
     async def changes(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield changes of state for ever; the last thing to do with a conversation."""
+        """Yield state changes until the connection is closed; it takes no other request from then on."""
         await self.ask("subscribe_events", event_type="state_changed")
         while True:
             message = await self._stream.receive_json()

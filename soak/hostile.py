@@ -1,4 +1,4 @@
-"""What a publisher of ill will, or a broken one, sends: the same for the same seed.
+"""What a hostile or broken publisher sends: the same for the same seed.
 
 In: a seed and the serials of honest devices, to speak in their name. Out: messages without end. Valid MQTT, since the
 broker drops the connection of a client that sends anything else; beyond that nothing is sacred.

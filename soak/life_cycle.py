@@ -1,7 +1,7 @@
-"""Entries that come and go, hundreds of times, while messages flow: nothing of what is gone is left behind.
+"""Load, unload and remove entries hundreds of times while messages flow, and count what is left behind.
 
-One thing can't be helped: an unsubscribe of ours is void once MQTT itself was reloaded, and the client restores for ever
-what was not taken back. So the subscriptions that are too many are counted, and so is that nothing hangs on them.
+After a reload of MQTT our unsubscribe has no effect, and its client keeps the subscription. So the leftover subscriptions are
+counted, and it is checked that they hold nothing.
 """
 
 from __future__ import annotations

@@ -306,7 +306,7 @@ async def test_home_assistant_stops_while_we_listen(hass: HomeAssistant, caplog:
 
 @pytest.mark.usefixtures("broker")
 async def test_a_dialog_that_is_over_hears_nothing(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    """After MQTT's own reload an unsubscribe is void: the handler is called for ever, and must not fill memory."""
+    """After MQTT's own reload an unsubscribe is void: the handler goes on being called, and must not fill memory."""
     handlers = []
     subscribe = mqtt.async_subscribe
 

@@ -1,4 +1,4 @@
-"""Devices of ill will: what they say is text on every page, runs nothing and asks for nothing."""
+"""Hostile devices: what they send is text on every page, runs nothing and asks for nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of the soak, shorter: publishers of ill will, entries that come and go, and half a day of a small fleet."""
+"""Parts of the soak, shorter: hostile publishers, entries that come and go, and half a day of a small fleet."""
 
 from __future__ import annotations
 

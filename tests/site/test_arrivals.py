@@ -112,7 +112,7 @@ async def test_every_platform_hears_of_all() -> None:
 
 
 async def test_what_was_deleted_before_its_turn_gets_no_page_and_no_entity() -> None:
-    """It would make the page anew, for ever, with nothing behind it."""
+    """It would create the page again, with nothing behind it."""
     house = House()
     gone, here = device("A"), device("B")
     house.discover(gone)
