@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-import math
 
 from custom_components.site_devices.core.device import Change, ChangeKind, DeviceRecord
 from custom_components.site_devices.core.fleet import Fleet
@@ -19,6 +17,29 @@ NOON = 1_760_702_400.0
 def told(changes: Iterable[Change]) -> Told:
     """Return changes as the tests write them."""
     return [f"{change.record.serial} {change.kind}" for change in changes]
+
+
+def restarted(old: Fleet, now: float) -> Fleet:
+    """Return a fleet that has restored what is stored of another one."""
+    fleet = Fleet(offline_after=old.deadlines.offline_after, max_devices=old.max_devices, accept_new=old.accept_new)
+    stored = [
+        DeviceRecord(
+            key=record.key,
+            address=record.address,
+            created=record.created,
+            info=record.info,
+            online=record.online,
+            last_heartbeat=record.last_heartbeat,
+            last_report=record.last_report,
+            offline_after=record.offline_after,
+            rivals=dict.fromkeys(record.rivals, 0.0) if record.rivals else None,
+            graced=record.graced,
+            heard=-old.silence(record, now) if record.graced else 0.0,
+        )
+        for record in old.records.values()
+    ]
+    fleet.restore(stored, list(old.deleted), old.places.owners())
+    return fleet
 
 
 class Yard:
@@ -110,19 +131,7 @@ class Yard:
 
     def restarted(self, *, listening: bool = False) -> Yard:
         """Return the site after a restart of the machine, with what was stored; nothing can be heard at first."""
-        fleet = Fleet(offline_after=self.fleet.deadlines.offline_after, max_devices=self.fleet.max_devices)
-        stored = [
-            replace(
-                record,
-                heard=-self.fleet.silence(record, self.now) if record.graced else 0.0,
-                arrived=math.inf,
-                moves=(),
-                rivals=dict.fromkeys(record.rivals, 0.0) if record.rivals else None,
-            )
-            for record in self.fleet.records.values()
-        ]
-        fleet.restore(stored, list(self.fleet.deleted), self.fleet.places.owners())
-        return Yard(fleet, now=5.0, wall=self.wall, paused=not listening)
+        return Yard(restarted(self.fleet, self.now), now=5.0, wall=self.wall, paused=not listening)
 
     def record(self, serial: str = "A", category: Category = Category.DATALOGGER) -> DeviceRecord:
         """Return what is known of a device."""
