@@ -84,27 +84,6 @@ def test_a_longer_deadline_of_a_newcomer_waits(loop: SlowMotion, site: Clockwork
     assert loop.timers() == [at(1030)]
 
 
-def test_a_shortened_deadline_flips_at_once_all_that_are_overdue_by_it(loop: SlowMotion, site: Clockwork) -> None:
-    for serial in "ABC":
-        site.beat(serial)
-        loop.run(8)
-    site.fleet.set_site_offline_after(10)
-    site.watch.async_arm()
-    loop.run()
-    assert site.offline == {"A": at(24), "B": at(24)}
-    loop.run(3)
-    assert site.offline == {"A": at(24), "B": at(24), "C": at(26)}
-
-
-def test_a_lengthened_deadline_counts_from_the_last_heartbeat(loop: SlowMotion, site: Clockwork) -> None:
-    site.beat("A")
-    loop.run(20)
-    site.fleet.set_site_offline_after(60)
-    site.watch.async_arm()
-    loop.run(100)
-    assert site.offline == {"A": at(60)}
-
-
 def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: SlowMotion, site: Clockwork) -> None:
     site.beat("A")
     loop.run(29)
