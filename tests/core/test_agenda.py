@@ -55,6 +55,18 @@ def test_a_thing_that_is_not_due_is_not_taken_in(times: Times, agenda: Agenda[ob
     assert agenda.first() == (5, "a")
 
 
+def test_a_thing_is_in_it_once_and_can_come_again(times: Times, agenda: Agenda[object]) -> None:
+    times["a"] = 5
+    for _ in range(3):
+        agenda.add("a")
+        assert len(agenda._heap) == 1
+    times["a"] = None
+    assert agenda.first() is None
+    times["a"] = 7
+    agenda.add("a")
+    assert agenda.first() == (7, "a")
+
+
 def test_things_of_one_time_are_never_compared(times: Times, agenda: Agenda[object]) -> None:
     things = [object() for _ in range(10)]
     times.update(dict.fromkeys(things, 1.0))
