@@ -96,6 +96,18 @@ class Clockwork:
             for change in changes:
                 self.watch.async_handle(change)
 
+    def flips_take(self, seconds: float, *, after: int = 0, then: Callable[[], object] = lambda: None) -> None:
+        """Let the loop be held by each flip, and something have its turn after so many of them."""
+        loop = self.loop
+        assert isinstance(loop, SlowMotion)
+
+        def take() -> None:
+            loop.hold(seconds)
+            if len(self.offline) == after:
+                loop.call_soon(then)
+
+        self.when_one_flips = take
+
     def _send(self, number: int) -> None:
         self.asked.append(self.loop.time() - self.began)
         self.number = number

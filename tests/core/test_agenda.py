@@ -35,10 +35,6 @@ def agenda(times: Times) -> Agenda[object]:
     return Agenda(times.due)
 
 
-def test_nothing_is_due_where_nothing_is(agenda: Agenda[object]) -> None:
-    assert agenda.first() is None
-
-
 def test_things_come_by_their_times(times: Times, agenda: Agenda[object]) -> None:
     times.update(zip("edacb", (5, 4, 1, 3, 2), strict=True))
     for thing in times:
@@ -69,19 +65,6 @@ def test_a_thing_is_in_it_once_and_can_come_again(times: Times, agenda: Agenda[o
     times["a"] = 7
     agenda.add("a")
     assert agenda.first() == (7, "a")
-
-
-def test_what_was_dropped_can_come_again_earlier(times: Times, agenda: Agenda[object]) -> None:
-    times.update(a=5.0, b=6.0)
-    agenda.add("a")
-    agenda.add("b")
-    agenda.clear()
-    assert agenda.first() is None
-    times["a"] = 1.0
-    agenda.add("a")
-    assert agenda.first() == (1, "a")
-    times["a"] = None
-    assert agenda.first() is None  # `b` is gone
 
 
 def test_things_of_one_time_are_never_compared(times: Times, agenda: Agenda[object]) -> None:

@@ -10,11 +10,12 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 import pytest
 
-from custom_components.site_devices.core.device import Change, ChangeKind, DeviceRecord
+from custom_components.site_devices.core.device import Change, ChangeKind
 from custom_components.site_devices.core.fleet import Fleet
 from custom_components.site_devices.core.protocol import Heartbeat, IgnoreReason, Info, Report
 
 from .fleet_model import Event, Model
+from .yard import restarted
 
 KEYS = st.sampled_from(["datalogger/A", "datalogger/B", "datalogger/C", "datalogger/D", "gateway/A", "gateway/B"])
 NUMBERS = st.sampled_from(["1", "2", "3"])
@@ -74,9 +75,7 @@ class FleetMachine(RuleBasedStateMachine):
         before = self.names()
         info = Info(**said) if said else None
         self.happened("heartbeat", key, address, retained, said, self.now, wall)
-
         changes = self.fleet.heartbeat(Heartbeat(key, address, retained, None, info, {}), now=self.now, wall=wall)
-
         if isinstance(changes, IgnoreReason):
             assert changes == self.model.outcome
             assert self.names() == before
@@ -115,9 +114,7 @@ class FleetMachine(RuleBasedStateMachine):
     def hear_a_report(self, key: str, retained: bool) -> None:
         before = {record.key: record.last_communication for record in self.fleet.records.values()}
         wall = self.now + self.ahead
-
         outcome = self.fleet.report(Report(key, "input", retained, {}), wall=wall)  # type: ignore[arg-type]
-
         if key not in self.model.devices:
             assert outcome is IgnoreReason.UNKNOWN_SERIAL
         else:
@@ -232,9 +229,7 @@ class FleetMachine(RuleBasedStateMachine):
         before = self.names()
         former_key = old.key
         self.happened("replace", old.key, new.key)
-
         changes = self.fleet.replace(old, new)
-
         assert changes[:2] == ((new, ChangeKind.REMOVED, None), (old, ChangeKind.REPLACED, former_key))
         assert self.fleet.records[new.key] is old
         self.check_told(changes, before)
@@ -242,30 +237,7 @@ class FleetMachine(RuleBasedStateMachine):
     @rule(now=st.sampled_from([1.0, 2000.0]))
     def restart(self, now: float) -> None:
         """Home Assistant, or the whole machine, starts again: the monotonic clock may begin anew."""
-        old = self.fleet
-        self.fleet = Fleet(
-            offline_after=old.deadlines.offline_after, max_devices=old.max_devices, accept_new=old.accept_new
-        )
-        self.fleet.restore(
-            [
-                DeviceRecord(
-                    key=record.key,
-                    address=record.address,
-                    created=record.created,
-                    info=record.info,
-                    online=record.online,
-                    last_heartbeat=record.last_heartbeat,
-                    last_report=record.last_report,
-                    offline_after=record.offline_after,
-                    rivals=dict.fromkeys(record.rivals, 0.0) if record.rivals else None,
-                    graced=record.graced,
-                    heard=-old.silence(record, self.now) if record.graced else 0.0,
-                )
-                for record in old.records.values()
-            ],
-            list(old.deleted),
-            old.places.owners(),
-        )
+        self.fleet = restarted(self.fleet, self.now)
         self.happened("restart", self.now)
         self.now = now
 

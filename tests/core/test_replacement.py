@@ -7,14 +7,10 @@ import pytest
 from custom_components.site_devices.core.device import ChangeKind
 from custom_components.site_devices.core.protocol import IgnoreReason, Info
 
-from .yard import NOON, Told, Yard
+from .yard import NOON, Step, Yard
 
-DISCOVERED = ChangeKind.DISCOVERED
-OFFLINE = ChangeKind.OFFLINE
-MOVED = ChangeKind.MOVED
-DESCRIBED = ChangeKind.DESCRIBED
-REMOVED = ChangeKind.REMOVED
-REPLACED = ChangeKind.REPLACED
+STAYS: list[Step] = ["NEW@1", *6 * (10, "NEW@1")]  # for two deadlines
+EACH_SECOND: list[Step] = ["NEW@1", 1]
 
 
 def replaced(yard: Yard) -> Yard:
@@ -22,62 +18,36 @@ def replaced(yard: Yard) -> Yard:
     yard.hear("OLD", "monstro/1", model="M1", sw_version="1")
     yard.wait(30)
     yard.hear("NEW", "monstro/1", sw_version="2")
-    for _ in range(6):
-        yard.wait(10)
-        yard.hear("NEW", "monstro/1", sw_version="2")
+    yard.play(*STAYS)
     return yard
 
 
-def pairs(yard: Yard) -> Told | list[tuple[str, str]]:
+def pairs(yard: Yard) -> list[tuple[str, str]]:
     """Return who seems to replace whom."""
     return [(old.serial, new.serial) for old, new in yard.fleet.replacements(yard.now)]
 
 
-def test_a_younger_device_at_the_address_of_a_silent_one_replaces_it(yard: Yard) -> None:
-    yard.hear("OLD", "monstro/1")
-    yard.wait(30)
-    yard.hear("NEW", "monstro/1")
-    yard.hear("OTHER", "monstro/2")
-    for _ in range(3):
-        yard.wait(19)
-        yard.hear("NEW", "monstro/1")
-
-    assert pairs(yard) == []
-    yard.wait(3)
-    assert pairs(yard) == [("OLD", "NEW")]
-
-
-def beat_for(yard: Yard, serial: str, seconds: int) -> None:
-    """Let a device beat each second at monstro/1, also when this began."""
-    for _ in range(seconds):
-        yard.hear(serial, "monstro/1")
-        yard.wait(1)
-
-
-def test_the_two_deadlines_begin_anew_when_the_younger_device_comes_back(yard: Yard) -> None:
-    yard.hear("OLD", "monstro/1")
-    yard.wait(30)
-    yard.hear("NEW", "monstro/1")
-    yard.wait(100)
-
-    beat_for(yard, "NEW", 59)
+def check_pair(yard: Yard, *, after: int, old: str = "OLD") -> None:
+    """Let NEW beat each second at monstro/1, also now; it seems to replace the old one after that time, not before."""
+    yard.play(*(after - 1) * EACH_SECOND)
     assert pairs(yard) == []
     yard.wait(1)
-    assert pairs(yard) == [("OLD", "NEW")]
+    assert pairs(yard) == [(old, "NEW")]
 
 
-def test_the_two_deadlines_begin_anew_when_the_younger_device_moves_there(yard: Yard) -> None:
-    yard.hear("OLD", "monstro/1")
-    yard.wait(30)
-    yard.hear("NEW", "monstro/2")
-    for _ in range(10):
-        yard.wait(10)
-        yard.hear("NEW", "monstro/2")
-
-    beat_for(yard, "NEW", 59)
-    assert pairs(yard) == []
-    yard.wait(1)
-    assert pairs(yard) == [("OLD", "NEW")]
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(["OLD@1", 30], id="it is new"),
+        pytest.param(["OLD@1", 30, "NEW@1", 100], id="it comes back"),
+        pytest.param(["OLD@1", 30, "NEW@2", *10 * [10, "NEW@2"]], id="it moves there"),
+    ],
+)
+def test_a_younger_device_that_lives_where_a_silent_one_was_replaces_it_after_two_deadlines(
+    yard: Yard, before: list[Step]
+) -> None:
+    yard.play("OTHER@3", *before)
+    check_pair(yard, after=60)
 
 
 def test_the_two_deadlines_begin_anew_after_a_restart_and_after_nothing_else(yard: Yard) -> None:
@@ -85,55 +55,38 @@ def test_the_two_deadlines_begin_anew_after_a_restart_and_after_nothing_else(yar
     yard.sleep(1000)
     assert pairs(yard) == []
     yard.fleet.resume(yard.now)
-
-    beat_for(yard, "NEW", 30)
-    yard.fleet.pause(yard.now)
-    yard.sleep(10)
-    yard.fleet.resume(yard.now)
-    beat_for(yard, "NEW", 19)
-    assert pairs(yard) == []
-    yard.wait(1)
-    assert pairs(yard) == [("OLD", "NEW")]
+    yard.play(*30 * EACH_SECOND)
+    yard.deaf(10)
+    check_pair(yard, after=20)
 
 
 @pytest.mark.parametrize("muted", ["OLD", "NEW"])
 def test_muted_devices_are_replaced_by_nobody(yard: Yard, muted: str) -> None:
     replaced(yard).record(muted).muted = True
-
     assert pairs(yard) == []
 
 
-def test_a_younger_device_that_fell_silent_as_well_replaces_nobody(yard: Yard) -> None:
-    replaced(yard).wait(30)
-
-    assert pairs(yard) == []
-
-
-def test_a_device_of_the_same_age_replaces_nobody(yard: Yard) -> None:
-    yard.hear("OLD", "monstro/1")
-    beat_for(yard, "NEW", 100)
-
-    assert pairs(yard) == []
-
-
-def test_a_device_that_lives_is_replaced_by_nobody(yard: Yard) -> None:
-    yard.hear("OLD", "monstro/1")
-    yard.hear("NEW", "monstro/1")
-    for _ in range(10):
-        yard.wait(10)
-        yard.hear("OLD", "monstro/1")
-        yard.hear("NEW", "monstro/1")
-
-    assert pairs(yard) == []
+@pytest.mark.parametrize(
+    ("scene", "expected"),
+    [
+        pytest.param(["OLD@1", 30, *STAYS, 30], [], id="the younger fell silent as well"),
+        pytest.param(["OLD@1", *100 * EACH_SECOND], [], id="both are of the same age"),
+        pytest.param(["OLD@1", "NEW@1", *10 * [10, "OLD@1", "NEW@1"]], [], id="the older lives"),
+        pytest.param(["OLDEST@1", 30, "OLD@1", 30, *STAYS], [("OLD", "NEW")], id="the last of several"),
+    ],
+)
+def test_only_the_last_silent_device_is_replaced_and_only_by_a_younger_one_that_lives(
+    yard: Yard, scene: list[Step], expected: list[tuple[str, str]]
+) -> None:
+    yard.play(*scene)
+    assert pairs(yard) == expected
 
 
 def test_a_device_that_never_lived_is_replaced_by_nobody(yard: Yard) -> None:
     yard.hear("GHOST", "monstro/1", retained=True)
-    yard.sleep(1)
-    yard.hear("NEW", "monstro/1")
+    yard.play(1, "NEW@1")
     yard.fleet.set_site_offline_after(1)
     yard.sleep(2)
-
     assert pairs(yard) == []
 
 
@@ -143,16 +96,7 @@ def test_an_older_device_that_comes_back_replaces_nobody(yard: Yard) -> None:
     yard.fleet.set_site_offline_after(1000)
     yard.hear("OLD", "monstro/1")
     yard.sleep(5000)
-
     assert pairs(yard) == []
-
-
-def test_the_last_of_several_silent_devices_is_replaced(yard: Yard) -> None:
-    yard.hear("OLDEST", "monstro/1")
-    yard.wait(30)
-    replaced(yard)
-
-    assert pairs(yard) == [("OLD", "NEW")]
 
 
 def test_new_hardware_goes_on_as_the_device_that_it_replaces(yard: Yard) -> None:
@@ -160,9 +104,10 @@ def test_new_hardware_goes_on_as_the_device_that_it_replaces(yard: Yard) -> None
     old, new = yard.record("OLD"), yard.record("NEW")
     yard.fleet.set_offline_after(["datalogger/OLD"], 100)
     yard.hear("NEW", "monstro/2", timestamp="now")
-
-    assert yard.fleet.replace(old, new) == ((new, REMOVED, None), (old, REPLACED, "datalogger/OLD"))
-
+    assert yard.fleet.replace(old, new) == (
+        (new, ChangeKind.REMOVED, None),
+        (old, ChangeKind.REPLACED, "datalogger/OLD"),
+    )
     assert yard.fleet.records == {"datalogger/NEW": old}
     assert old.serial == "NEW"
     assert old.address == "monstro/2"
@@ -173,35 +118,27 @@ def test_new_hardware_goes_on_as_the_device_that_it_replaces(yard: Yard) -> None
     assert old.info == Info(model="M1", sw_version="2")
     assert yard.fleet.name(old) == "monstro/2"
     assert yard.queue_lengths() == [1]
-    assert yard.wait(99) == []
-    assert yard.wait(1) == [("NEW", OFFLINE)]
+    assert yard.wait_exactly(100) == ["NEW offline"]
 
 
 def test_a_serial_that_was_replaced_does_not_come_back_from_what_the_broker_retained(yard: Yard) -> None:
     replaced(yard)
-
     yard.fleet.replace(yard.record("OLD"), yard.record("NEW"))
-
     assert yard.hear("OLD", "monstro/1", retained=True) is IgnoreReason.DELETED
-    assert yard.hear("OLD", "monstro/1") == [("OLD", DISCOVERED), ("NEW", DESCRIBED)]
+    assert yard.hear("OLD", "monstro/1") == ["OLD discovered", "NEW described"]
 
 
 @pytest.mark.parametrize("conflicting", ["OLD", "NEW"])
 def test_hardware_is_replaced_together_with_its_conflict(yard: Yard, conflicting: str) -> None:
-    for address in ("monstro/1", "monstro/2", "monstro/1", "monstro/2" if conflicting == "OLD" else "monstro/1"):
-        yard.hear("OLD", address)
-    yard.wait(30)
-    for address in ("monstro/1", "monstro/2", "monstro/1", "monstro/2" if conflicting == "NEW" else "monstro/1"):
-        yard.hear("NEW", address)
+    yard.play("OLD@1", "OLD@2", "OLD@1", "OLD@2" if conflicting == "OLD" else "OLD@1", 30)
+    yard.play("NEW@1", "NEW@2", "NEW@1", "NEW@2" if conflicting == "NEW" else "NEW@1")
     old, new = yard.record("OLD"), yard.record("NEW")
     assert yard.fleet.conflicts() == [yard.record(conflicting)]
-
     yard.fleet.replace(old, new)
-
     assert yard.fleet.conflicts() == []
     assert old.rivals is None
     assert yard.fleet.next_deadline() == yard.fleet.deadlines.due(old)
-    assert yard.hear("NEW", "monstro/2") == [("NEW", MOVED)]
+    assert yard.hear("NEW", "monstro/2") == ["NEW moved"]
 
 
 @pytest.mark.parametrize("graced", [True, False])
@@ -218,16 +155,9 @@ def test_new_hardware_has_its_own_grace_as_the_device_that_it_replaces(yard: Yar
 
 
 def test_new_hardware_has_been_at_its_address_for_as_long_as_it_was_before(yard: Yard) -> None:
-    for serial in ("OLDEST", "OLD"):
-        yard.hear(serial, "monstro/1")
-        yard.wait(100)
-    beat_for(yard, "NEW", 20)
+    yard.play("OLDEST@1", 100, "OLD@1", 100, *20 * EACH_SECOND)
     yard.fleet.replace(yard.record("OLD"), yard.record("NEW"))
-
-    beat_for(yard, "NEW", 39)
-    assert pairs(yard) == []
-    yard.wait(1)
-    assert pairs(yard) == [("OLDEST", "NEW")]
+    check_pair(yard, after=40, old="OLDEST")
 
 
 def test_the_two_deadlines_are_the_younger_devices_own(yard: Yard) -> None:
@@ -235,16 +165,12 @@ def test_the_two_deadlines_are_the_younger_devices_own(yard: Yard) -> None:
     yard.fleet.set_offline_after(["datalogger/NEW"], 100)
     yard.wait(99)
     assert pairs(yard) == []
-    beat_for(yard, "NEW", 41)
+    yard.play(*41 * EACH_SECOND)
     assert pairs(yard) == [("OLD", "NEW")]
 
 
 def test_others_at_the_address_keep_their_names_when_hardware_is_replaced(yard: Yard) -> None:
-    yard.hear("OLDEST", "monstro/1")
-    yard.wait(30)
+    yard.play("OLDEST@1", 30)
     replaced(yard)
-
     yard.fleet.replace(yard.record("OLD"), yard.record("NEW"))
-
-    assert yard.name("OLDEST") == "monstro/1 (OLDEST)"
-    assert yard.name("NEW") == "monstro/1"
+    assert yard.names() == {"OLDEST": "monstro/1 (OLDEST)", "NEW": "monstro/1"}

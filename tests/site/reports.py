@@ -1,4 +1,4 @@
-"""What the tests of data entities share: reports of devices, and what they become."""
+"""What the tests of a site share: a device that it hears, what that reports, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-)
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.site.data_entities import DataEntities
 
-from .. import (
-    SITE,
-    advance,
-    entity_state,
-    publish,
-)
+from .. import SITE, advance, entity_state, heartbeat, publish, setup_site
 
 A = "datalogger/TEST123"
 TURNS = 30
 SITE_ENTITIES = 7  # connectivity, problem, three counts, events, monitoring
+
+
+async def site_with_device(hass: HomeAssistant, options: dict[str, Any] | None = None) -> MockConfigEntry:
+    """Set up a site, and let it hear a device: TEST123 at monstro/1."""
+    entry = await setup_site(hass, options=options)
+    await heartbeat(hass)
+    return entry
 
 
 async def report(

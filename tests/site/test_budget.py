@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -14,10 +13,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.site_devices.const import DOMAIN
 
 from .. import SITE, advance, connectivity, deliver, heartbeat, page, publish, setup_site
+from .reports import SITE_ENTITIES, entity_id, reload, set_options, settle
 
 pytestmark = pytest.mark.usefixtures("broker")
 
-OWN = 7  # the site's connectivity, problem, three counts, events and monitoring
 DATA, DEVICES, HOME_ASSISTANT = 50, 55, 60  # as far as data, devices, and anything may fill the entry
 
 
@@ -37,10 +36,6 @@ def raised(hass: HomeAssistant, entry: MockConfigEntry) -> set[str]:
     }
 
 
-def set_options(hass: HomeAssistant, entry: MockConfigEntry, **options: Any) -> None:
-    hass.config_entries.async_update_entry(entry, options={**entry.options, **options})
-
-
 def shown(hass: HomeAssistant, numbers: range) -> list[int]:
     """Return which of these devices are online for Home Assistant."""
     return [number for number in numbers if connectivity(hass, f"gateway/G{number}") == "on"]
@@ -50,13 +45,6 @@ async def beats(hass: HomeAssistant, numbers: range) -> None:
     for number in numbers:
         deliver(hass, f"{SITE}/gateway/{number}/heartbeat", {"serial_number": f"G{number}"})
     await settle(hass)
-
-
-async def settle(hass: HomeAssistant) -> None:
-    """Let new entities be made: a few in each turn of the loop."""
-    for _ in range(30):
-        await asyncio.sleep(0)
-    await hass.async_block_till_done()
 
 
 async def values(hass: HomeAssistant, many: int) -> None:
@@ -89,9 +77,8 @@ async def test_devices_are_taken_as_far_as_their_connectivity_fits(
     # what the user disables makes room within a minute
     registry = er.async_get(hass)
     for number in range(3):
-        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{SITE}/gateway/G0/in/x{number}")
-        assert entity_id
-        registry.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+        disabled = entity_id(hass, f"in/x{number}", "gateway/G0")
+        registry.async_update_entity(disabled, disabled_by=er.RegistryEntryDisabler.USER)
     await advance(hass, freezer, 60)
     await beats(hass, range(1, 20))
     assert shown(hass, range(20)) == list(range(9))
@@ -155,7 +142,7 @@ async def test_devices_and_data_on_their_way_have_taken_their_places(hass: HomeA
         entry.runtime_data.data.budget.async_count()
     assert not shown(hass, range(60))
     await settle(hass)
-    assert shown(hass, range(60)) == list(range(DEVICES - OWN))
+    assert shown(hass, range(60)) == list(range(DEVICES - SITE_ENTITIES))
 
 
 async def test_data_on_its_way_leaves_less_for_devices(hass: HomeAssistant) -> None:
@@ -173,7 +160,7 @@ async def test_devices_whose_pages_outlived_their_records_need_no_place(
 ) -> None:
     options = {"max_devices": 1000, "offline_after": 3600}
     entry = await setup_site(hass, options=options)
-    names = [f"{serial}{number}" for number in range(DEVICES - OWN)]
+    names = [f"{serial}{number}" for number in range(DEVICES - SITE_ENTITIES)]
     for number, name in enumerate(names):
         deliver(hass, f"{SITE}/gateway/{number}/heartbeat", {"serial_number": name})
     await settle(hass)
@@ -207,7 +194,9 @@ async def test_a_connectivity_that_was_refused_is_told_and_there_once_room_is_ma
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = await setup_site(hass, options={"offline_after": 3600})
-    monkeypatch.setattr(entity_platform, "MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY", OWN + 2)  # the user enabled the rest
+    monkeypatch.setattr(
+        entity_platform, "MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY", SITE_ENTITIES + 2
+    )  # the user enabled the rest
     await beats(hass, range(4))
     assert shown(hass, range(4)) == [0, 1]
     await advance(hass, freezer, 60)
@@ -219,8 +208,7 @@ async def test_a_connectivity_that_was_refused_is_told_and_there_once_room_is_ma
     assert without_connectivity(hass, entry) == ("1", "Gateway 2 (G2)")  # the other one is muted
 
     monkeypatch.setattr(entity_platform, "MAX_ENABLED_ENTITIES_PER_CONFIG_ENTRY", HOME_ASSISTANT)
-    await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
+    await reload(hass, entry)
     for _ in range(3):
         await advance(hass, freezer, 60)
     assert "no_connectivity" not in raised(hass, entry)
@@ -231,10 +219,7 @@ async def test_a_connectivity_that_was_refused_is_told_and_there_once_room_is_ma
 async def test_the_repair_goes_with_the_device(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     entry = await setup_site(hass, options={"offline_after": 3600})
     await beats(hass, range(2))
-    registry = er.async_get(hass)
-    entity_id = registry.async_get_entity_id("binary_sensor", DOMAIN, f"{SITE}/gateway/G1/connectivity")
-    assert entity_id
-    registry.async_remove(entity_id)
+    er.async_get(hass).async_remove(entity_id(hass, "connectivity", "gateway/G1", "binary_sensor"))
     for _ in range(2):
         await advance(hass, freezer, 60)
     assert raised(hass, entry) == {"no_connectivity"}

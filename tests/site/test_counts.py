@@ -9,12 +9,12 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from homeassistant.helpers import device_registry as dr
 import pytest
 
-from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.core.device import Change, ChangeKind, Counts, DeviceRecord
 from custom_components.site_devices.core.fleet import Fleet
 from custom_components.site_devices.site.counts import SiteCounts
 
 from .. import advance, connectivity, deliver, entity_state, heartbeat, lose_connection, page, setup_site
+from .reports import site_with_device
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -27,6 +27,14 @@ def counts(hass: HomeAssistant) -> tuple[str, ...]:
 def site_is(hass: HomeAssistant, key: str) -> str | None:
     state = entity_state(hass, key)
     return state.state if state else None
+
+
+def counted_fleet() -> tuple[Fleet, DeviceRecord, SiteCounts, list[Counts]]:
+    """Return a fleet without devices, one that may be put into it, who counts them, and the counts that are told."""
+    fleet = Fleet(offline_after=30, max_devices=100)
+    told: list[Counts] = []
+    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.current))
+    return fleet, DeviceRecord(key="gateway/A", address="1", created=0.0), room, told
 
 
 async def turns() -> None:
@@ -94,10 +102,7 @@ async def test_counts_change_once_a_second_at_most(hass: HomeAssistant, freezer:
 
 async def test_counts_that_are_as_before_are_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_components.site_devices.site.counts._EVERY", 0.0)
-    fleet = Fleet(offline_after=30, max_devices=100)
-    told: list[Counts] = []
-    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.current))
-    record = DeviceRecord(key="gateway/A", address="1", created=0.0)
+    fleet, record, room, told = counted_fleet()
     for records, expected in (([], 0), ([record], 1)):
         fleet.restore(records, ())
         for _ in range(2):
@@ -107,10 +112,7 @@ async def test_counts_that_are_as_before_are_told_to_nobody(monkeypatch: pytest.
 
 
 async def test_devices_are_counted_at_the_start_and_not_after_the_end() -> None:
-    fleet = Fleet(offline_after=30, max_devices=100)
-    told: list[Counts] = []
-    room = SiteCounts(asyncio.get_running_loop(), fleet, lambda: told.append(room.current))
-    record = DeviceRecord(key="gateway/A", address="1", created=0.0)
+    fleet, record, room, told = counted_fleet()
     fleet.restore([record], ())
     end = room.async_start()
     assert room.current == Counts(1, 0, 0)
@@ -129,16 +131,6 @@ async def test_counts_have_long_term_statistics(hass: HomeAssistant) -> None:
         assert state.attributes["state_class"] == "measurement"
 
 
-async def test_devices_hang_below_the_sites_own_device(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    site, device = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert site.identifiers == {(DOMAIN, "sito_001")}
-    assert site.name == "sito_001"
-    assert site.entry_type is dr.DeviceEntryType.SERVICE
-    assert device.via_device_id == site.id
-
-
 async def test_it_is_not_known_while_nothing_is_heard(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     await setup_site(hass)
     lose_connection(hass)
@@ -150,8 +142,7 @@ async def test_it_is_not_known_while_nothing_is_heard(hass: HomeAssistant, freez
 async def test_a_muted_device_is_in_no_count_and_no_problem(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await heartbeat(hass, "gateway/1", "GATE")
     devices, muted = dr.async_get(hass), page(hass, entry)
     devices.async_update_device(muted.id, disabled_by=dr.DeviceEntryDisabler.USER)
@@ -179,8 +170,7 @@ async def test_a_muted_device_that_comes_back_among_many_is_in_no_count(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Later ends bring a deleted device back disabled, as it was; that is known only when its page is made."""
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     dr.async_get(hass).async_update_device(page(hass, entry).id, disabled_by=dr.DeviceEntryDisabler.USER)
     await hass.async_block_till_done()
     await advance(hass, freezer, 31)

@@ -15,26 +15,8 @@ import pytest
 from custom_components.site_devices.const import DOMAIN
 from custom_components.site_devices.site.data_entities import MAX_DATA_POINTS
 
-from .. import (
-    SITE,
-    advance,
-    deliver,
-    entity_state,
-    heartbeat,
-    lose_connection,
-    regain_connection,
-    setup_site,
-)
-from .reports import (
-    A,
-    data_entities,
-    entity_id,
-    reload,
-    report,
-    room,
-    set_options,
-    shown,
-)
+from .. import SITE, advance, deliver, entity_state, heartbeat, lose_connection, regain_connection, setup_site
+from .reports import A, data_entities, entity_id, reload, report, room, set_options, shown, site_with_device
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -42,8 +24,7 @@ pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 async def test_each_leaf_is_an_entity_of_its_device(hass: HomeAssistant) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     await report(
         hass, {"temperature": {"value": 21.5, "unit": "C"}, "mode": "auto", "door": True, "phase": {"l1": 230}}
     )
@@ -120,8 +101,7 @@ DOCUMENTED = [
 async def test_the_documentation_says_what_a_payload_becomes(
     hass: HomeAssistant, payload: str, entity: str, value: str, device_class: str, state_class: str
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, json.loads(f"{{{payload.strip('`')}}}"))
     if entity == "nothing":
         assert data_entities(hass, entry) == 0
@@ -144,8 +124,7 @@ def test_the_documentation_has_every_kind_of_value() -> None:
 async def test_values_are_unavailable_while_their_device_is_offline_and_back_with_its_heartbeat(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, writes: Callable[[], list[str]]
 ) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     await report(hass, {"x": 1, "b": True})
     await advance(hass, freezer, 31)
     assert shown(hass, "in/x") + shown(hass, "in/b", platform="binary_sensor") == ["unavailable"] * 2
@@ -160,8 +139,7 @@ async def test_values_are_unavailable_while_their_device_is_offline_and_back_wit
 async def test_values_are_unavailable_while_nothing_can_be_heard(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     entry.runtime_data.async_set_monitoring(False)  # which is about judging, and leaves data alone
     await report(hass, {"x": 1})
     assert shown(hass, "in/x") == ["1"]
@@ -179,8 +157,7 @@ async def test_values_are_unavailable_while_nothing_can_be_heard(
 async def test_a_restart_brings_values_back_also_those_of_a_device_that_was_offline(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": {"value": 1.5, "unit": "kWh"}, "t": "auto", "b": True})
     await reload(hass, entry)
     assert shown(hass, "in/x", "in/t") + shown(hass, "in/b", platform="binary_sensor") == ["1.5", "auto", "on"]
@@ -195,8 +172,7 @@ async def test_a_restart_brings_values_back_also_those_of_a_device_that_was_offl
 
 
 async def test_a_value_that_does_not_fit_is_unknown_until_one_fits_again(hass: HomeAssistant) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     await report(hass, {"x": 1, "t": "a", "b": True})
     unfit: list[Any] = ["text", True, None, [1], {"y": {}}, 2**64]
     for other in unfit:
@@ -211,8 +187,7 @@ async def test_a_value_that_does_not_fit_is_unknown_until_one_fits_again(hass: H
 
 
 async def test_data_points_are_stored_with_their_device(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": {"value": 1, "unit": "V"}, "b": True, "gone": "text"})
     er.async_get(hass).async_remove(entity_id(hass, "in/gone"))
     await hass.config_entries.async_unload(entry.entry_id)
@@ -228,8 +203,7 @@ async def test_data_points_are_stored_with_their_device(hass: HomeAssistant, has
 
 
 async def test_a_removed_entity_stays_away_and_leaves_its_place(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     values = {f"x{number}": number for number in range(MAX_DATA_POINTS)}
     await report(hass, values)
     er.async_get(hass).async_remove(entity_id(hass, "in/x5"))
@@ -262,8 +236,7 @@ async def test_what_was_removed_while_disabled_or_not_loaded_stays_away(hass: Ho
 
 async def test_what_a_crash_kept_from_the_registry_comes_back(hass: HomeAssistant) -> None:
     """It is not registered, as what the user removed; but it was not removed."""
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": 1})
     await hass.config_entries.async_unload(entry.entry_id)
     er.async_get(hass).async_remove(entity_id(hass, "in/x"))
@@ -275,8 +248,7 @@ async def test_what_a_crash_kept_from_the_registry_comes_back(hass: HomeAssistan
 
 
 async def test_a_disabled_entity_stays_so_until_it_is_enabled(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": 1, "y": 1})
     registry, disabled = er.async_get(hass), entity_id(hass, "in/x")
     registry.async_update_entity(disabled, disabled_by=er.RegistryEntryDisabler.USER)
@@ -307,8 +279,7 @@ async def test_new_entities_that_the_user_wants_disabled_keep_no_value(
 
 
 async def test_an_entity_that_gets_another_id_goes_on(hass: HomeAssistant) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     await report(hass, {"x": 1})
     registry, before = er.async_get(hass), entity_id(hass, "in/x")
     registry.async_update_entity(before, new_entity_id="sensor.mine")
@@ -325,8 +296,7 @@ async def test_an_entity_that_gets_another_id_goes_on(hass: HomeAssistant) -> No
 async def test_data_entities_off_makes_and_updates_none_and_removes_none(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": 1})
     set_options(hass, entry, data_entities=False)
     await hass.async_block_till_done()

@@ -16,16 +16,7 @@ from custom_components.site_devices import async_remove_config_entry_device
 from custom_components.site_devices.site.data_entities import MAX_DATA_POINTS
 from custom_components.site_devices.site.options import SiteOptions
 
-from .. import (
-    SITE,
-    advance,
-    change_hardware,
-    deliver,
-    heartbeat,
-    page,
-    publish,
-    setup_site,
-)
+from .. import SITE, advance, change_hardware, deliver, heartbeat, page, publish, setup_site
 from .reports import (
     SITE_ENTITIES,
     data_entities,
@@ -37,17 +28,21 @@ from .reports import (
     set_options,
     settle,
     shown,
+    site_with_device,
     told,
 )
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
+MANY: dict[str, Any] = {
+    f"x{number}": number for number in range(MAX_DATA_POINTS + 1)
+}  # one more than there is room for
+
 # How much there may be
 
 
 async def test_a_device_has_at_most_a_hundred_and_the_user_hears_of_it(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {f"x{number}": number for number in range(10_000)})
     assert data_entities(hass, entry) == MAX_DATA_POINTS
     assert shown(hass, "in/x99", "in/x100") == ["99", None]
@@ -62,8 +57,7 @@ async def test_a_device_has_at_most_a_hundred_and_the_user_hears_of_it(hass: Hom
 
 
 async def test_ten_thousand_names_over_time_leave_nothing_behind(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     for number in range(0, 10_000, 50):
         deliver(
             hass,
@@ -81,10 +75,8 @@ async def test_ten_thousand_names_over_time_leave_nothing_behind(hass: HomeAssis
 async def test_a_device_is_in_the_repair_until_no_channel_is_refused(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass, options={"offline_after": 3600})
-    await heartbeat(hass)
-    many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
-    await report(hass, many)
+    entry = await site_with_device(hass, options={"offline_after": 3600})
+    await report(hass, MANY)
     await report(hass, {"y": 1}, "output")
     await advance(hass, freezer, 601)
     await report(hass, {}, "output")
@@ -103,17 +95,15 @@ async def test_heartbeats_are_limited_too(hass: HomeAssistant) -> None:
 
 
 async def test_the_repair_neither_flickers_nor_stays(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass, options={"offline_after": 3600})
-    await heartbeat(hass)
-    many = {f"x{number}": number for number in range(MAX_DATA_POINTS)}
-    await report(hass, many | {"y": 1})
+    entry = await site_with_device(hass, options={"offline_after": 3600})
+    await report(hass, MANY)
     raised = limit_issue(hass, entry)
     assert raised
     for _ in range(5):
         await advance(hass, freezer, 300)
         await report(hass, {"x0": 1})  # what fits says nothing of what does not
         assert await told(hass, entry, freezer) is raised
-        await report(hass, {"y": 1})
+        await report(hass, {"x100": 1})
     await advance(hass, freezer, 601)
     assert limit_issue(hass, entry) is raised
     await report(hass, {"x0": 2})
@@ -121,27 +111,23 @@ async def test_the_repair_neither_flickers_nor_stays(hass: HomeAssistant, freeze
 
 
 async def test_the_repair_goes_with_what_made_room(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
-    await report(hass, many)
+    entry = await site_with_device(hass)
+    await report(hass, MANY)
     assert await told(hass, entry, freezer)
     er.async_get(hass).async_remove(entity_id(hass, "in/x0"))
-    await report(hass, many)
+    await report(hass, MANY)
     assert shown(hass, "in/x100") == ["100"]
     assert await told(hass, entry, freezer)  # there is no place for another one
     er.async_get(hass).async_remove(entity_id(hass, "in/x1"))
-    await report(hass, many)
+    await report(hass, MANY)
     assert await told(hass, entry, freezer) is None
 
 
 async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
-    await report(hass, many)
+    entry = await site_with_device(hass)
+    await report(hass, MANY)
     assert await told(hass, entry, freezer)
     (record,) = entry.runtime_data.fleet.records.values()
     devices, device_id = dr.async_get(hass), entry.runtime_data.pages.device_id(record)
@@ -156,7 +142,7 @@ async def test_a_muted_or_deleted_device_and_data_that_is_off_are_in_no_repair(
     assert await told(hass, entry, freezer) is None
     set_options(hass, entry, data_entities=True)
     await hass.async_block_till_done()
-    await report(hass, many)
+    await report(hass, MANY)
     assert await told(hass, entry, freezer)
     entry.runtime_data.async_remove(record)
     assert await told(hass, entry, freezer) is None
@@ -168,22 +154,20 @@ async def test_hardware_that_goes_on_as_another_device_is_in_no_repair_until_it_
 ) -> None:
     entry = await setup_site(hass)
     await change_hardware(hass, freezer)
-    many = {f"x{number}": number for number in range(MAX_DATA_POINTS + 1)}
-    await report(hass, many, serial="NEW")
+    await report(hass, MANY, serial="NEW")
     assert await told(hass, entry, freezer)
     records = entry.runtime_data.fleet.records
     entry.runtime_data.async_replace(records["datalogger/OLD"], records["datalogger/NEW"])
     assert await told(hass, entry, freezer) is None
     assert not any((room(entry)._refused, room(entry)._arriving))
-    await report(hass, many, serial="NEW")
+    await report(hass, MANY, serial="NEW")
     assert data_entities(hass, entry) == MAX_DATA_POINTS
     assert await told(hass, entry, freezer)
 
 
 async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
     """What was removed of it comes back as well."""
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": 1, "y": 1})
     er.async_get(hass).async_remove(entity_id(hass, "in/x"))
     await advance(hass, freezer, 31)
@@ -198,8 +182,7 @@ async def test_a_deleted_device_starts_anew(hass: HomeAssistant, freezer: Frozen
 
 
 async def test_what_arrives_when_home_assistant_stops_makes_nothing(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     deliver(hass, f"{SITE}/datalogger/monstro/1/input", {"serial_number": "TEST123", "x": 1})
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await settle(hass)
@@ -207,8 +190,7 @@ async def test_what_arrives_when_home_assistant_stops_makes_nothing(hass: HomeAs
 
 
 async def test_a_device_that_is_deleted_with_a_value_on_its_way_leaves_nothing(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     (record,) = entry.runtime_data.fleet.records.values()
     deliver(hass, f"{SITE}/datalogger/monstro/1/input", {"serial_number": "TEST123", "x": 1})
     assert room(entry)._arriving
@@ -254,8 +236,7 @@ async def test_connectivity_of_the_devices_to_come_goes_before_data(
 
 
 async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass, options={"max_devices": 9_900 - SITE_ENTITIES - 3})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"max_devices": 9_900 - SITE_ENTITIES - 3})
     for name in ("a", "b"):
         deliver(
             hass,
@@ -268,8 +249,7 @@ async def test_what_is_on_its_way_has_taken_its_place(hass: HomeAssistant) -> No
 
 
 async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     await report(hass, {"x": 1})
     set_options(hass, entry, max_devices=9_900)
     await hass.async_block_till_done()
@@ -284,8 +264,7 @@ async def test_allowing_more_devices_leaves_less_room(hass: HomeAssistant, freez
 
 
 async def test_names_that_look_alike_have_entities_of_their_own(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     data: dict[str, Any] = {"a.b": 1, "a b": 2, "a": {"b": 3}, "a_b": 4, "A b": 5, "a/b": 6, "a%2Eb": 7, "__class__": 8}
     data |= {"😀": 9, "_": 10, "connectivity": 11, "温度": 12, "x" * 64: {"y" * 64: {"z" * 64: {"ä" * 64: 13}}}}
     await report(hass, data)
@@ -297,8 +276,7 @@ async def test_names_that_look_alike_have_entities_of_their_own(hass: HomeAssist
 
 async def test_whatever_is_reported_no_state_write_raises_and_all_can_be_saved(hass: HomeAssistant) -> None:
     """The `quiet` fixture sees to it that nothing is logged; units and kinds change at random under the same names."""
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     chance = Random(1)
     units: list[Any] = [
         "°C",
@@ -317,24 +295,8 @@ async def test_whatever_is_reported_no_state_write_raises_and_all_can_be_saved(h
         {},
         "x" * 10_000,
     ]
-    scalars: list[Any] = [
-        0,
-        -1,
-        1.5,
-        2**63 - 1,
-        2**63,
-        2**64,
-        -(2**70),
-        1e300,
-        5e-324,
-        True,
-        False,
-        None,
-        "",
-        "on",
-        "unknown",
-    ]
-    scalars += ["12", "１２", "1_000", "nan", "inf", "😀" * 300, "\x00\x1f\n", "x" * 1000, [], [1, [2]], {}]
+    scalars: list[Any] = [0, -1, 1.5, 2**63 - 1, 2**63, 2**64, -(2**70), 1e300, 5e-324, True, False, None, "", "on"]
+    scalars += ["unknown", "12", "１２", "1_000", "nan", "inf", "😀" * 300, "\x00\x1f\n", "x" * 1000, [], [1, [2]], {}]
     keys = ["temperature", "humidity", "net", "wind", "x", "a.b", "__class__", "{x}", "%s", "ö", "x" * 64, "y" * 65]
 
     def value(depth: int) -> Any:
@@ -356,8 +318,7 @@ async def test_whatever_is_reported_no_state_write_raises_and_all_can_be_saved(h
 
 
 async def test_numbers_beyond_all_bounds(hass: HomeAssistant) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     await report(hass, {"x": {"value": 1, "unit": "kWh"}})
     for number in ("9223372036854775808", "1" + "0" * 400, "1e400", "-1e308", "NaN", "Infinity"):
         payload = f'{{"serial_number": "TEST123", "x": {{"value": {number}, "unit": "kWh"}}}}'

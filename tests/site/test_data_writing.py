@@ -11,32 +11,18 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    async_fire_time_changed_exact,
-)
+from pytest_homeassistant_custom_component.common import async_fire_time_changed_exact
 
 from custom_components.site_devices.entity import DataEntity
 
-from .. import (
-    advance,
-    heartbeat,
-    setup_site,
-)
-from .reports import (
-    entity_id,
-    reload,
-    report,
-    room,
-    set_options,
-    shown,
-)
+from .. import advance, heartbeat
+from .reports import entity_id, reload, report, room, set_options, shown, site_with_device
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
 async def test_of_a_message_only_what_changed_is_written(hass: HomeAssistant, writes: Callable[[], list[str]]) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     values: dict[str, Any] = {f"x{number}": number for number in range(30)}
     values |= {f"t{number}": "text" for number in range(10)} | {f"b{number}": True for number in range(10)}
     await report(hass, values)
@@ -55,8 +41,7 @@ async def test_of_a_message_only_what_changed_is_written(hass: HomeAssistant, wr
 async def test_with_an_interval_the_last_value_of_it_is_shown_once(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, writes: Callable[[], list[str]]
 ) -> None:
-    entry = await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"data_interval": 10, "offline_after": 3600})
     await report(hass, {"x": 0, "y": 0})
     x, y = entity_id(hass, "in/x"), entity_id(hass, "in/y")
     writes()
@@ -91,8 +76,7 @@ async def test_with_an_interval_the_last_value_of_it_is_shown_once(
 
 
 async def test_a_shorter_interval_counts_at_once(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    entry = await setup_site(hass, options={"data_interval": 3600, "offline_after": 7200})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"data_interval": 3600, "offline_after": 7200})
     await report(hass, {"x": 0, "y": 0, "z": 0})
     await report(hass, {"x": 1, "y": 1, "z": 1})
     await advance(hass, freezer, 1)
@@ -117,8 +101,7 @@ async def test_many_that_are_due_at_once_are_written_in_slices(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("custom_components.site_devices.site.pacing.SLICE", 0)
-    await setup_site(hass, options={"data_interval": 10})
-    await heartbeat(hass)
+    await site_with_device(hass, options={"data_interval": 10})
     keys = [f"in/x{number}" for number in range(20)]
     for value in (0, 1, 2):
         await report(hass, {f"x{number}": value for number in range(20)})
@@ -135,8 +118,7 @@ async def test_many_that_are_due_at_once_are_written_in_slices(
 async def test_an_entity_waits_once_however_many_messages_come(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"data_interval": 10, "offline_after": 3600})
     for value in range(50):
         await report(hass, {"x": value, "y": value})
     assert len(room(entry)._due) == 2
@@ -150,8 +132,7 @@ async def test_an_entity_waits_once_however_many_messages_come(
 async def test_an_entity_that_is_due_before_those_that_wait_is_written_in_time(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    await setup_site(hass, options={"data_interval": 10, "offline_after": 3600})
-    await heartbeat(hass)
+    await site_with_device(hass, options={"data_interval": 10, "offline_after": 3600})
     await report(hass, {"x": 0, "y": 0})
     await report(hass, {"x": 1})
     await advance(hass, freezer, 5)
@@ -172,8 +153,7 @@ async def test_an_entity_that_can_not_be_written_keeps_no_other_from_it(
     caplog: pytest.LogCaptureFixture,
     interval: int,
 ) -> None:
-    await setup_site(hass, options={"data_interval": interval, "offline_after": 3600})
-    await heartbeat(hass)
+    await site_with_device(hass, options={"data_interval": interval, "offline_after": 3600})
     await report(hass, {"x": 0, "y": 0})
     write, failing = DataEntity.async_write, {"in/x"}
 
@@ -197,8 +177,7 @@ async def test_an_entity_that_can_not_be_written_keeps_no_other_from_it(
 
 
 async def test_what_waits_for_its_interval_is_not_lost_by_a_reload(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass, options={"data_interval": 3600})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"data_interval": 3600})
     for value in (0, 1, 2):
         await report(hass, {"x": value})
     assert shown(hass, "in/x") == ["1"]
@@ -209,8 +188,7 @@ async def test_what_waits_for_its_interval_is_not_lost_by_a_reload(hass: HomeAss
 async def test_what_is_disabled_while_it_waits_is_not_written(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, writes: Callable[[], list[str]]
 ) -> None:
-    await setup_site(hass, options={"data_interval": 10})
-    await heartbeat(hass)
+    await site_with_device(hass, options={"data_interval": 10})
     for value in (0, 1, 2):
         await report(hass, {"x": value})
     er.async_get(hass).async_update_entity(entity_id(hass, "in/x"), disabled_by=er.RegistryEntryDisabler.USER)

@@ -114,20 +114,19 @@ def test_a_timer_that_comes_early_waits_for_the_end_of_the_window(loop: SlowMoti
     assert told.sent == [(at(15), "moved", "A")]
 
 
-def test_events_that_are_due_at_once_leave_two_milliseconds_apart(loop: SlowMotion, told: Told) -> None:
+@pytest.mark.parametrize(("flushed", "first"), [(False, 15), (True, 0)], ids=["due at once", "flushed"])
+def test_events_leave_two_milliseconds_apart(loop: SlowMotion, told: Told, flushed: bool, first: float) -> None:
     for kind in (ChangeKind.DISCOVERED, ChangeKind.MOVED, ChangeKind.CONFLICT):
         told.changed(kind, device("A"))
-    loop.run(20)
-    assert told.sent == [(at(15), "discovered", "A"), (at(15.002), "moved", "A"), (at(15.004), "conflict", "A")]
-
-
-def test_flushed_events_leave_two_milliseconds_apart(loop: SlowMotion, told: Told) -> None:
-    for kind in (ChangeKind.DISCOVERED, ChangeKind.MOVED, ChangeKind.CONFLICT):
-        told.changed(kind, device("A"))
-    flushed = loop.create_task(told.flush())
-    loop.run(0.1)
-    assert flushed.done()
-    assert told.sent == [(at(0), "discovered", "A"), (at(0.002), "moved", "A"), (at(0.004), "conflict", "A")]
+    if flushed:
+        flush = loop.create_task(told.flush())
+        loop.run(0.1)
+        assert flush.done()
+    else:
+        loop.run(20)
+    assert told.sent == [
+        (at(first), "discovered", "A"), (at(first + 0.002), "moved", "A"), (at(first + 0.004), "conflict", "A"),
+    ]  # fmt: skip
     assert loop.timers() == []
 
 
@@ -225,21 +224,16 @@ def test_other_events_are_told_of_nobody(loop: SlowMotion, told: Told) -> None:
     assert told.saved == 0
 
 
-def test_an_outage_shorter_than_the_window_is_no_event(loop: SlowMotion, told: Told) -> None:
-    record = device("A")
-    told.falls_silent(record)
-    loop.run(10)
-    told.comes_back(record)
-    loop.run(30)
-    assert told.sent == []
-
-
-def test_a_return_shorter_than_the_window_is_no_event(loop: SlowMotion, told: Told) -> None:
-    record = device("A", online=False, told_offline=True)
-    told.comes_back(record)
-    loop.run(10)
-    told.falls_silent(record)
-    loop.run(30)
+@pytest.mark.parametrize(("online", "told_offline"), [(True, False), (False, True)], ids=["outage", "return"])
+def test_what_is_over_within_the_window_is_no_event(
+    loop: SlowMotion, told: Told, online: bool, told_offline: bool
+) -> None:
+    record = device("A", online=online, told_offline=told_offline)
+    changes = [told.falls_silent, told.comes_back]
+    for change in changes if online else reversed(changes):
+        change(record)
+        loop.run(10)
+    loop.run(20)
     assert told.sent == []
 
 

@@ -13,16 +13,8 @@ from pytest_homeassistant_custom_component.typing import MqttMockHAClient
 
 from custom_components.site_devices.site.echo import Echo
 
-from .. import (
-    advance,
-    connectivity,
-    heartbeat,
-    lose_connection,
-    publish,
-    regain_connection,
-    setup_site,
-    subscribed,
-)
+from .. import advance, connectivity, heartbeat, lose_connection, publish, regain_connection, setup_site, subscribed
+from .reports import site_with_device
 
 pytestmark = pytest.mark.usefixtures("quiet", "broker")
 
@@ -39,6 +31,12 @@ def refused(broker: MqttMockHAClient) -> Generator[list[str]]:
         yield swallowed
 
 
+async def tick(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: int) -> None:
+    """Let time pass second by second, so that the watch looks in between."""
+    for _ in range(seconds):
+        await advance(hass, freezer, 1)
+
+
 async def test_an_echo_goes_out_below_home_assistants_own_prefix_and_is_not_kept(
     hass: HomeAssistant, broker: MqttMockHAClient
 ) -> None:
@@ -53,16 +51,14 @@ async def test_an_echo_goes_out_below_home_assistants_own_prefix_and_is_not_kept
 
 async def test_what_somebody_else_sends_there_is_no_echo(hass: HomeAssistant, refused: list[str]) -> None:
     """Such as a second Home Assistant that was started from a copy of this one."""
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     assert len(refused) == 1
     await publish(hass, refused[0], "from another")
     assert not entry.runtime_data.watch.link.works
 
 
 async def test_a_silent_site_is_offline_at_its_deadline(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     for _ in range(30):
         await advance(hass, freezer, 0.99)
     assert connectivity(hass) == "on"
@@ -88,36 +84,28 @@ async def test_where_no_echo_comes_through_a_silent_site_is_offline_at_its_deadl
 async def test_a_frozen_broker_makes_nobody_offline(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, broker: MqttMockHAClient
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     assert entry.runtime_data.watch.link.works
     with patch.object(broker._mqttc, "publish", side_effect=HomeAssistantError):
-        for _ in range(60):
-            await advance(hass, freezer, 1)
+        await tick(hass, freezer, 60)
     assert connectivity(hass) == "on"
     await heartbeat(hass)
-    for _ in range(29):
-        await advance(hass, freezer, 1)
+    await tick(hass, freezer, 29)
     assert connectivity(hass) == "on"
-    for _ in range(3):
-        await advance(hass, freezer, 1)
+    await tick(hass, freezer, 3)
     assert connectivity(hass) == "off"
 
 
 async def test_a_connection_that_is_lost_at_last_stops_the_deadlines(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, broker: MqttMockHAClient
 ) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     with patch.object(broker._mqttc, "publish", side_effect=HomeAssistantError):
-        for _ in range(40):
-            await advance(hass, freezer, 1)
+        await tick(hass, freezer, 40)
         lose_connection(hass)
-        for _ in range(20):
-            await advance(hass, freezer, 1)
+        await tick(hass, freezer, 20)
     regain_connection(hass)
-    for _ in range(29):
-        await advance(hass, freezer, 1)
+    await tick(hass, freezer, 29)
     assert connectivity(hass) == "on"
     await advance(hass, freezer, 1.1)
     assert connectivity(hass) == "off"

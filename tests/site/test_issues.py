@@ -8,7 +8,6 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.site_devices.const import DOMAIN
-from custom_components.site_devices.core.device import DeviceRecord
 from custom_components.site_devices.core.fleet import Fleet
 from custom_components.site_devices.site.budget import Budget
 from custom_components.site_devices.site.data_entities import DataEntities
@@ -18,6 +17,18 @@ from .. import SITE, advance, deliver, heartbeat, lose_connection, regain_connec
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
 
+def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows with each check of the causes: by how many devices there were."""
+    checked: list[int] = []
+
+    def replacements(fleet: Fleet, _now: float) -> list[object]:
+        checked.append(len(fleet.records))
+        return []
+
+    monkeypatch.setattr(Fleet, "replacements", replacements)
+    return checked
+
+
 async def test_causes_are_checked_once_a_second_at_most_and_after_the_last_change(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -25,13 +36,7 @@ async def test_causes_are_checked_once_a_second_at_most_and_after_the_last_chang
     for number in range(50):
         await heartbeat(hass, f"gateway/{number}", f"G{number}")
     await advance(hass, freezer, 31)
-    checked: list[int] = []
-
-    def replacements(fleet: Fleet, _now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
-        checked.append(len(fleet.records))
-        return []
-
-    monkeypatch.setattr(Fleet, "replacements", replacements)
+    checked = count_checks(monkeypatch)
     site = entry.runtime_data
     for record in list(site.fleet.records.values()):
         site.async_remove(record)
@@ -100,13 +105,7 @@ async def test_who_goes_on_being_refused_is_not_checked_each_second(
     entry = await setup_site(hass, options={"max_devices": 1})
     await heartbeat(hass, "gateway/1", "G1")
     monkeypatch.setattr(Budget, "has_room", lambda _: False)
-    checked: list[float] = []
-
-    def replacements(_fleet: Fleet, now: float) -> list[tuple[DeviceRecord, DeviceRecord]]:
-        checked.append(now)
-        return []
-
-    monkeypatch.setattr(Fleet, "replacements", replacements)
+    checked = count_checks(monkeypatch)
     serial = "G1" if channel == "input" else "NEW"
     for _ in range(20):
         deliver(hass, f"{SITE}/gateway/1/{channel}", {"serial_number": serial, "x": 1})

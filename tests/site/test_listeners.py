@@ -39,6 +39,11 @@ def device(serial: str) -> DeviceRecord:
     return DeviceRecord(key=f"datalogger/{serial}", address="monstro/1", created=0.0)
 
 
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 async def listeners() -> Listeners:
     return Listeners(asyncio.get_running_loop())
@@ -132,21 +137,18 @@ async def test_other_hardware_goes_on_where_nobody_listened_to_heartbeats(listen
     listeners.async_heartbeat("datalogger/NEW")
 
 
-async def slow(listeners: Listeners) -> list[Entity]:
-    """Let three devices each take a slice to write, and the first of them have written on a change of all."""
+def slow(listeners: Listeners) -> list[Entity]:
+    """Let all change, of which three devices take a slice each to write."""
     entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
     listening(listeners, *entities)
     listeners.async_all_changed()
-    await asyncio.sleep(0)
     return entities
 
 
 async def test_when_all_write_the_site_comes_first_and_the_loop_turns_after_each_slice(listeners: Listeners) -> None:
     own: list[str] = []
     listeners.async_add_site(lambda: own.append("site"))
-    entities = [Entity(device(str(number)), effort=SLICE) for number in range(3)]
-    listening(listeners, *entities)
-    listeners.async_all_changed()
+    entities = slow(listeners)
     for so_far in (0, 1, 2, 3):
         assert own == ["site"]
         assert sum(entity.written for entity in entities) == so_far
@@ -155,31 +157,27 @@ async def test_when_all_write_the_site_comes_first_and_the_loop_turns_after_each
 
 
 async def test_all_write_anew_when_things_change_again_in_between(listeners: Listeners) -> None:
-    entities = await slow(listeners)
+    entities = slow(listeners)
+    await asyncio.sleep(0)
     for entity in entities:
         entity.written = 0
     listeners.async_all_changed()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await turns()
     assert [entity.written for entity in entities] == [1, 1, 1]
 
 
-async def test_an_entity_that_is_removed_before_its_turn_writes_nothing(listeners: Listeners) -> None:
-    entities = await slow(listeners)
-    for entity in entities:
-        listeners.async_remove(entity)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert sum(entity.written for entity in entities) == 1
-
-
-async def test_no_entity_writes_after_the_end(listeners: Listeners) -> None:
-    end = listeners.async_start()
-    end()  # with nothing on its way
-    entities = await slow(listeners)
-    end()
-    for _ in range(5):
-        await asyncio.sleep(0)
+@pytest.mark.parametrize("end", ["removed", "stopped"])
+async def test_an_entity_writes_nothing_after_its_end(listeners: Listeners, end: str) -> None:
+    stop = listeners.async_start()
+    stop()  # with nothing on its way
+    entities = slow(listeners)
+    await asyncio.sleep(0)
+    if end == "stopped":
+        stop()
+    else:
+        for entity in entities:
+            listeners.async_remove(entity)
+    await turns()
     assert sum(entity.written for entity in entities) == 1
 
 
@@ -206,8 +204,7 @@ async def test_an_entity_that_fails_keeps_no_other_from_hearing(
     for times in (1, 2):
         for record in records.values():
             tell(listeners, record)
-        for _ in range(5):  # a traceback may take longer than a slice to format
-            await asyncio.sleep(0)
+        await turns()  # a traceback may take longer than a slice to format
         assert [getattr(entity, told) for entity in entities] == [times] * 4
     assert caplog.text.count("Failed to write a state") == 1
 

@@ -116,8 +116,12 @@ def test_the_counters_are_one_line_a_minute_and_only_when_they_have_changed(
     assert lines(caplog) == [(DEBUG, "sito_001: ignored so far: not_json 2, full 2")]
 
 
-async def discover_many(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> None:
-    """Let more devices appear than there are lines for."""
+@pytest.mark.usefixtures("broker", "quiet")
+@pytest.mark.parametrize("unloaded", [False, True], ids=["each minute", "at its end"])
+async def test_a_site_sums_up_what_there_were_no_lines_for(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture, unloaded: bool
+) -> None:
+    entry = await setup_site(hass, options={"offline_after": 600})
     caplog.set_level(INFO, LOGGER)
     caplog.clear()
     for number in range(25):
@@ -125,23 +129,10 @@ async def discover_many(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -
     assert [line for _, line in lines(caplog)] == [
         f"sito_001: monstro/{number} (T{number}): discovered" for number in range(20)
     ]
-
-
-@pytest.mark.usefixtures("broker", "quiet")
-async def test_a_site_sums_up_each_minute(
-    hass: HomeAssistant, freezer: FrozenDateTimeFactory, caplog: pytest.LogCaptureFixture
-) -> None:
-    await setup_site(hass, options={"offline_after": 600})
-    await discover_many(hass, caplog)
-    await advance(hass, freezer, 61)
-    assert lines(caplog) == [(INFO, "sito_001: and in the same minute: 5 discovered")]
-
-
-@pytest.mark.usefixtures("broker", "quiet")
-async def test_a_site_sums_up_at_its_end(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> None:
-    entry = await setup_site(hass)
-    await discover_many(hass, caplog)
-    assert await hass.config_entries.async_unload(entry.entry_id)
+    if unloaded:
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    else:
+        await advance(hass, freezer, 61)
     assert lines(caplog) == [(INFO, "sito_001: and in the same minute: 5 discovered")]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 import logging
 
 import pytest
@@ -158,13 +158,6 @@ async def test_a_task_that_is_cancelled_passes_the_guard(caplog: pytest.LogCaptu
 
 
 # A timer, and what is done once in a while
-
-
-@pytest.fixture
-def loop() -> Generator[SlowMotion]:
-    loop = SlowMotion()
-    yield loop
-    loop.close()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.site_devices.const import DOMAIN
+
 from .. import advance, change_hardware, connectivity, deliver, heartbeat, page, setup_site
+from .reports import site_with_device
 
 pytestmark = pytest.mark.usefixtures("broker", "quiet")
 
@@ -28,25 +31,15 @@ def writes(hass: HomeAssistant) -> list[str]:
     return written
 
 
-async def test_a_datalogger_is_called_by_its_address(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
-    device = page(hass, entry)
-    assert (device.name, device.model, device.manufacturer) == ("monstro/1", "monstro", None)
-    assert device.via_device_id == page(hass, entry, None).id
-
-
-async def test_a_gateway_is_called_gateway(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
+async def test_each_device_and_the_site_have_a_page(hass: HomeAssistant) -> None:
+    entry = await site_with_device(hass)
     await heartbeat(hass, "gateway/1", "GW")
-    device = page(hass, entry, "GW")
-    assert (device.name, device.model) == ("Gateway 1", "Gateway")
-
-
-async def test_the_site_has_a_page_of_its_own(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    site = page(hass, entry, None)
+    site, datalogger, gateway = (page(hass, entry, serial) for serial in (None, "TEST123", "GW"))
     assert (site.name, site.entry_type) == ("sito_001", dr.DeviceEntryType.SERVICE)
+    assert site.identifiers == {(DOMAIN, "sito_001")}
+    assert (datalogger.name, datalogger.model, datalogger.manufacturer) == ("monstro/1", "monstro", None)
+    assert (gateway.name, gateway.model) == ("Gateway 1", "Gateway")
+    assert datalogger.via_device_id == gateway.via_device_id == site.id
 
 
 async def test_what_a_device_says_of_itself_stands_on_its_page(hass: HomeAssistant) -> None:
@@ -63,8 +56,7 @@ async def test_what_a_device_says_of_itself_stands_on_its_page(hass: HomeAssista
 async def test_the_first_change_is_written_at_once_and_of_further_ones_the_last_once_a_minute(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass, options={"offline_after": 600})
-    await heartbeat(hass)
+    entry = await site_with_device(hass, options={"offline_after": 600})
     written = writes(hass)
     await heartbeat(hass, sw_version="1")
     assert page(hass, entry).sw_version == "1"
@@ -89,8 +81,7 @@ async def test_the_first_change_is_written_at_once_and_of_further_ones_the_last_
 async def test_a_device_that_changes_with_every_heartbeat_is_written_once_a_minute(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    await setup_site(hass)
-    await heartbeat(hass)
+    await site_with_device(hass)
     written = writes(hass)
     for number in range(60):
         await advance(hass, freezer, 10)
@@ -215,16 +206,14 @@ async def test_a_change_in_the_moment_of_discovery_is_on_the_page_from_the_start
 
 
 async def test_a_device_that_moves_keeps_its_page_and_is_called_by_its_new_address(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     before = page(hass, entry).id
     await heartbeat(hass, "datalogger/monstro/2")
     assert (page(hass, entry).name, page(hass, entry).id) == ("monstro/2", before)
 
 
 async def test_the_name_that_the_user_gave_stays(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     dr.async_get(hass).async_update_device(page(hass, entry).id, name_by_user="Mine", area_id="hall")
     await heartbeat(hass, name="Theirs")
     device = page(hass, entry)
@@ -232,8 +221,7 @@ async def test_the_name_that_the_user_gave_stays(hass: HomeAssistant) -> None:
 
 
 async def test_a_device_is_muted_while_the_user_has_its_own_page_disabled(hass: HomeAssistant) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     (record,) = entry.runtime_data.fleet.records.values()
     other = MockConfigEntry(domain="other")
     other.add_to_hass(hass)
@@ -264,8 +252,7 @@ async def test_a_page_changed_while_its_site_was_not_loaded_is_brought_up_to_dat
 async def test_the_page_of_a_deleted_device_is_not_written_at_the_end_of_the_minute(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory
 ) -> None:
-    entry = await setup_site(hass)
-    await heartbeat(hass)
+    entry = await site_with_device(hass)
     for version in ("1", "2"):
         await heartbeat(hass, sw_version=version)
     await advance(hass, freezer, 31)

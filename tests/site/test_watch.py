@@ -84,27 +84,6 @@ def test_a_longer_deadline_of_a_newcomer_waits(loop: SlowMotion, site: Clockwork
     assert loop.timers() == [at(1030)]
 
 
-def test_a_shortened_deadline_flips_at_once_all_that_are_overdue_by_it(loop: SlowMotion, site: Clockwork) -> None:
-    for serial in "ABC":
-        site.beat(serial)
-        loop.run(8)
-    site.fleet.set_site_offline_after(10)
-    site.watch.async_arm()
-    loop.run()
-    assert site.offline == {"A": at(24), "B": at(24)}
-    loop.run(3)
-    assert site.offline == {"A": at(24), "B": at(24), "C": at(26)}
-
-
-def test_a_lengthened_deadline_counts_from_the_last_heartbeat(loop: SlowMotion, site: Clockwork) -> None:
-    site.beat("A")
-    loop.run(20)
-    site.fleet.set_site_offline_after(60)
-    site.watch.async_arm()
-    loop.run(100)
-    assert site.offline == {"A": at(60)}
-
-
 def test_who_was_never_heard_again_after_a_pause_gets_one_full_deadline(loop: SlowMotion, site: Clockwork) -> None:
     site.beat("A")
     loop.run(29)
@@ -134,15 +113,12 @@ def test_who_comes_after_a_pause_that_nobody_outlived_gets_a_timer(loop: SlowMot
 def test_many_that_are_due_at_once_flip_in_slices(loop: SlowMotion, site: Clockwork) -> None:
     flipped_by_turn: list[int] = []
 
-    def one_takes_a_millisecond() -> None:
-        loop.now += 0.001
-
     def watch() -> None:
         flipped_by_turn.append(len(site.offline))
         if len(site.offline) < 100:
             loop.call_soon(watch)
 
-    site.when_one_flips = one_takes_a_millisecond
+    site.flips_take(0.001)
     site.beat(*map(str, range(100)))
     loop.run(29.99)
     loop.call_later(0.01, watch)
@@ -154,12 +130,7 @@ def test_many_that_are_due_at_once_flip_in_slices(loop: SlowMotion, site: Clockw
 
 
 def test_who_is_heard_between_two_slices_stays_online(loop: SlowMotion, site: Clockwork) -> None:
-    def one_takes_a_whole_slice() -> None:
-        loop.now += SLICE
-        if len(site.offline) == 1:
-            loop.call_soon(site.beat, "C")
-
-    site.when_one_flips = one_takes_a_whole_slice
+    site.flips_take(SLICE, after=1, then=lambda: site.beat("C"))
     site.beat("A", "B", "C", "D")
     loop.run(31)
     assert list(site.offline) == ["A", "B", "D"]
@@ -168,15 +139,7 @@ def test_who_is_heard_between_two_slices_stays_online(loop: SlowMotion, site: Cl
 
 
 def test_a_pause_between_two_slices_keeps_the_rest_online(loop: SlowMotion, site: Clockwork) -> None:
-    def connection_lost() -> None:
-        site.watch.async_pause(loop.time())
-
-    def one_takes_a_whole_slice() -> None:
-        loop.now += SLICE
-        if len(site.offline) == 2:
-            loop.call_soon(connection_lost)
-
-    site.when_one_flips = one_takes_a_whole_slice
+    site.flips_take(SLICE, after=2, then=lambda: site.watch.async_pause(loop.time()))
     site.beat("A", "B", "C", "D")
     loop.run(100)
     assert list(site.offline) == ["A", "B"]
@@ -351,11 +314,7 @@ def test_stopped_in_the_turns_before_a_flip_it_flips_nobody(loop: SlowMotion, si
 
 
 def test_stopped_between_two_slices_it_flips_nobody_more(loop: SlowMotion, site: Clockwork) -> None:
-    def one_takes_a_whole_slice() -> None:
-        loop.now += SLICE
-        loop.call_soon(site.watch.async_stop)
-
-    site.when_one_flips = one_takes_a_whole_slice
+    site.flips_take(SLICE, after=1, then=site.watch.async_stop)
     site.beat("A", "B", "C")
     loop.run(100)
     assert list(site.offline) == ["A"]

@@ -6,9 +6,6 @@ import pytest
 
 from ..slow_motion import Clockwork, SlowMotion, at
 
-QUIET_TURNS = 50  # after them, what had arrived has been read
-
-
 # The line: nobody is called offline for its silence
 
 
@@ -45,17 +42,13 @@ def test_a_look_that_comes_late_moves_nothing_before_the_deadline_is_over_as_wel
     assert proven.offline == {"A": at(offline)}
 
 
-@pytest.mark.parametrize("after", [0.02, 0.5, 0.9])
-def test_an_answer_that_takes_up_to_a_second_delays_nothing(loop: SlowMotion, proven: Clockwork, after: float) -> None:
+@pytest.mark.parametrize(("after", "offline"), [(0.02, 30), (0.5, 30), (0.9, 30), (1.8, 30.8)])
+def test_an_answer_delays_by_what_it_takes_longer_than_a_second(
+    loop: SlowMotion, proven: Clockwork, after: float, offline: float
+) -> None:
     proven.answered_after = after
     loop.run(40)
-    assert proven.offline == {"A": at(30)}
-
-
-def test_an_answer_that_takes_longer_delays_by_what_it_takes_longer(loop: SlowMotion, proven: Clockwork) -> None:
-    proven.answered_after = 1.8
-    loop.run(40)
-    assert proven.offline == {"A": at(30.8)}
+    assert proven.offline == {"A": at(offline)}
 
 
 def test_a_line_that_is_slow_for_good_hides_no_silence(loop: SlowMotion, proven: Clockwork) -> None:

@@ -14,22 +14,18 @@ QUIET_TURNS = 50  # after them, what had arrived has been read
 # Nobody is called offline before what had arrived was read
 
 
-@pytest.mark.parametrize("others", [0, 1, 200, 3000])
-def test_a_heartbeat_that_had_arrived_by_the_deadline_counts(loop: SlowMotion, site: Clockwork, others: int) -> None:
+@pytest.mark.parametrize(
+    ("ours", "foreign"),
+    [(0, 0), (1, 0), (200, 0), (3000, 0), (20, QUIET_TURNS - 1)],  # few are ours in the last
+)
+def test_a_heartbeat_that_had_arrived_by_the_deadline_counts(
+    loop: SlowMotion, site: Clockwork, ours: int, foreign: int
+) -> None:
     """Home Assistant's client reads one message in a turn, so the last of many waits for long."""
     site.beat("A")
     loop.run(29.99)
-    loop.socket.extend([None, *others * [lambda: site.beat("B")], lambda: site.beat("A")])
-    loop.run(0.02)
-    assert not loop.socket
-    assert not site.offline
-
-
-def test_a_queue_in_which_few_are_ours_is_read_to_its_end_as_well(loop: SlowMotion, site: Clockwork) -> None:
-    site.beat("A")
-    loop.run(29.99)
-    foreign = [None] * (QUIET_TURNS - 1)
-    loop.socket.extend([None, *20 * [*foreign, lambda: site.beat("B")], *foreign, lambda: site.beat("A")])
+    others = foreign * [None]
+    loop.socket.extend([None, *ours * [*others, lambda: site.beat("B")], *others, lambda: site.beat("A")])
     loop.run(0.02)
     assert not loop.socket
     assert not site.offline
@@ -43,19 +39,9 @@ def test_when_many_turns_brought_nothing_all_has_been_read(loop: SlowMotion, sit
     assert site.offline == {"A": at(30)}
 
 
-def test_messages_without_end_put_a_deadline_off_for_one_second(loop: SlowMotion, site: Clockwork) -> None:
-    def message() -> None:
-        site.watch.messages += 1
-        loop.hold(0.01)
-
-    site.beat("A")
-    loop.run(29.99)
-    loop.socket.extend(500 * [message])
-    loop.run(0.02)
-    assert site.offline == {"A": pytest.approx(31, abs=0.03)}
-
-
-def test_what_falls_due_while_messages_are_read_is_not_put_off_for_longer(loop: SlowMotion, site: Clockwork) -> None:
+def test_messages_without_end_put_a_deadline_off_for_one_second_also_what_falls_due_meanwhile(
+    loop: SlowMotion, site: Clockwork
+) -> None:
     def message() -> None:
         site.watch.messages += 1
         loop.hold(0.01)
@@ -147,26 +133,18 @@ def test_lateness_counts_from_the_arming_of_a_timer_that_is_overdue_by_then(loop
     assert site.offline == {"A": at(25), "B": at(30)}
 
 
-def test_a_loop_that_is_blind_right_after_the_timer_gives_everybody_a_full_deadline(
-    loop: SlowMotion, site: Clockwork
-) -> None:
-    site.beat("A")
-    loop.block(10, after=OFFLINE_AFTER)  # comes second in the turn of the timer
-    loop.run(3)
-    site.beat("B")
-    loop.run(80)
-    assert site.offline == {"A": at(70), "B": at(70)}
-
-
-@pytest.mark.parametrize("turn", [1, 2, QUIET_TURNS])
-def test_a_loop_that_is_blind_in_the_very_turns_it_was_given_gives_everybody_a_full_deadline(
+@pytest.mark.parametrize("turn", [0, 1, 2, QUIET_TURNS])
+def test_a_loop_that_is_blind_right_after_the_timer_or_in_the_turns_it_was_given_gives_everybody_a_full_deadline(
     loop: SlowMotion, site: Clockwork, turn: int
 ) -> None:
     site.beat("A")
+    if turn == 0:
+        loop.block(10, after=OFFLINE_AFTER)  # comes second in the turn of the timer
     loop.run(3)
     site.beat("B")
     loop.run(26.99)
-    loop.socket.extend([*turn * [None], lambda: loop.hold(10)])
+    if turn > 0:
+        loop.socket.extend([*turn * [None], lambda: loop.hold(10)])
     loop.run(60)
     assert site.offline == {"A": at(70), "B": at(70)}
 
@@ -174,12 +152,7 @@ def test_a_loop_that_is_blind_in_the_very_turns_it_was_given_gives_everybody_a_f
 def test_a_loop_that_is_blind_between_two_slices_gives_everybody_a_full_deadline(
     loop: SlowMotion, site: Clockwork
 ) -> None:
-    def one_takes_a_whole_slice() -> None:
-        loop.now += SLICE
-        if len(site.offline) == 2:
-            loop.call_soon(loop.hold, 10)
-
-    site.when_one_flips = one_takes_a_whole_slice
+    site.flips_take(SLICE, after=2, then=lambda: loop.hold(10))
     site.beat("A", "B", "C")
     loop.run(3)
     site.beat("D")
@@ -191,11 +164,7 @@ def test_a_loop_that_is_blind_between_two_slices_gives_everybody_a_full_deadline
 
 def test_flips_that_take_long_are_no_blindness(loop: SlowMotion, site: Clockwork) -> None:
     """The loop reads between the slices, so what falls due meanwhile is due."""
-
-    def slow() -> None:
-        loop.now += 0.1
-
-    site.when_one_flips = slow
+    site.flips_take(0.1)
     site.beat(*map(str, range(50)))
     loop.run(1)
     site.beat("B")
