@@ -60,7 +60,7 @@ class Deadlines:
         if first is None or first[0] > now:
             return None
         record = next(iter(self._queues[first[1]].values()), None)
-        if record is None or self.due(record) > now:
+        if record is None or record.heard + first[1] > now:
             return None
         self.remove(record)
         record.graced = False

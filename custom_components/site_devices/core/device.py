@@ -85,7 +85,7 @@ class DeviceRecord:
     @property
     def place(self) -> str:
         """The address, qualified by category."""
-        return f"{self.category}/{self.address}"
+        return f"{self.key.partition('/')[0]}/{self.address}"
 
     @property
     def last_communication(self) -> float | None:

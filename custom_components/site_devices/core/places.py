@@ -53,7 +53,8 @@ class Places:
 
     def hand_over(self, record: DeviceRecord) -> Sequence[Change]:
         """Let an online device at the address own it, if there is one: `record` has gone offline."""
-        heir = _heir(self._devices[record.place])
+        here = self._devices[record.place]
+        heir = _heir(here) if len(here) > 1 else record
         return self.arrive(heir) if heir.online else ()
 
     def owns(self, record: DeviceRecord) -> bool:
