@@ -65,7 +65,7 @@ async def test_a_broker_that_crashes_and_comes_back_flips_nobody(
     await until(lambda: connectivity(hass, SILENT.key) == "off")
 
     assert [up for up, _ in connection] == [False, True]
-    assert history.when(SILENT_ENTITY, "off") >= connection[-1][1] + 5
+    assert history.when(SILENT_ENTITY, "off") >= connection[-1][1] + 5 - 0.1  # the site hears of it a little before us
     assert history.of(ALIVE_ENTITY) == []
 
 
