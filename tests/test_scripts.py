@@ -46,6 +46,7 @@ def test_the_run_passes_when_both_ends_do_and_all_is_covered(copy: Path) -> None
     assert "oldest -m coverage run -m pytest tests/test_compat.py" in done.stdout
     for end in ("newest", "oldest"):
         assert f"{end} -m pytest tests/faults" in done.stdout
+    assert done.stdout.count("pytest tests/e2e") == 1
     assert "newest report" in done.stdout
 
 
