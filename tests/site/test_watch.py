@@ -164,6 +164,20 @@ def test_who_comes_while_others_flip_arms_no_second_timer(loop: SlowMotion, site
 # Whatever fails
 
 
+def test_a_failure_before_anybody_is_offline_is_logged_once_and_tried_again(
+    loop: SlowMotion, proven: Clockwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_number: int) -> None:
+        raise KeyError
+
+    send, proven.watch._send_echo = proven.watch._send_echo, fail
+    loop.run(25)
+    proven.watch._send_echo, proven.answered_after = send, 0.0
+    loop.run(20)
+    assert proven.offline == {"A": at(30)}
+    assert len(caplog.records) == 1
+
+
 def test_a_failure_is_logged_once_and_the_timer_goes_on(
     loop: SlowMotion, site: Clockwork, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -251,8 +251,6 @@ class DataEntities:
             shown.entity.async_write()
 
     def _arm(self) -> None:
-        if self._slices.running:
-            return
         if self._due:
             self._timer.async_set(self._due[0][0])
         else:

@@ -95,7 +95,8 @@ class Pages:
                 self._describe(record)
             case ChangeKind.REMOVED:
                 self._remove(record)
-            case ChangeKind.REPLACED if key:
+            case _:
+                assert key  # of the former device: it was replaced
                 self._identify(record, key)
 
     @callback
