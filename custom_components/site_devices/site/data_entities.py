@@ -7,7 +7,7 @@ and changed only here; `storage` restores it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -28,6 +28,7 @@ from .budget import Budget
 from .ids import entity_unique_id
 from .options import SiteOptions
 from .pacing import Guard, Slices, Timer, in_slices
+from .readers import Dispatch
 
 MAX_DATA_POINTS: Final = 100  # per device
 _MAX_WAIT: Final = 60  # seconds; by then Home Assistant has added an entity, unless it is disabled or was refused
@@ -64,9 +65,7 @@ class DataEntities:
 
     handles: Final = (ChangeKind.REMOVED,)
 
-    def __init__(
-        self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, dispatch: Callable[[Change], None]
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, dispatch: Dispatch) -> None:
         """Start without entities; `dispatch` receives changes of data points."""
         self.enabled = True
         self._interval = 0
@@ -144,7 +143,7 @@ class DataEntities:
         self.budget.async_freed()
         if point := record.data.get(key):  # otherwise the device was deleted
             record.data[key] = point._replace(removed=True)
-            self._dispatch(Change(record, ChangeKind.DATA_CHANGED, key))
+            self._dispatch((Change(record, ChangeKind.DATA_CHANGED, key),))
 
     @callback
     def async_handle(self, change: Change) -> None:
@@ -190,7 +189,7 @@ class DataEntities:
         if leaf.unit == point.unit or point.kind is not Kind.NUMBER:
             return changed
         record.data[key] = point._replace(unit=leaf.unit)
-        self._dispatch(Change(record, ChangeKind.DATA_CHANGED, key))
+        self._dispatch((Change(record, ChangeKind.DATA_CHANGED, key),))
         entity.follow_unit()
         return True
 
@@ -209,7 +208,7 @@ class DataEntities:
             if not is_diagnostic(key):
                 self.budget.take()
                 self._arriving[record, key] = (leaf, self._loop.time())
-            self._dispatch(Change(record, ChangeKind.DATA_FOUND, key))
+            self._dispatch((Change(record, ChangeKind.DATA_FOUND, key),))
         self._note_refused(record, channel, refused=made < len(new), full=made >= free)
 
     def _note_refused(self, record: DeviceRecord, channel: Channel, *, refused: bool, full: bool) -> None:
@@ -225,7 +224,7 @@ class DataEntities:
             if not channels:
                 del self._refused[record]
         if refused != before:
-            self._dispatch(Change(record, ChangeKind.DATA_REFUSED))
+            self._dispatch((Change(record, ChangeKind.DATA_REFUSED),))
 
     def _has_room(self, channel: Channel) -> bool:
         """Return whether one more entity fits. One from a heartbeat is disabled at first and needs no room."""
@@ -260,7 +259,6 @@ class DataEntities:
         """Write one entity that is due; if none is, set the timer for the next."""
         now = self._loop.time()
         if not self._due or self._due[0][0] > now:
-            self._slices.async_stop()
             self._arm()
             return False
         _, _, shown = heappop(self._due)

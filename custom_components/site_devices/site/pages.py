@@ -6,7 +6,6 @@ and the changes of devices whose page was disabled or deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
@@ -18,6 +17,7 @@ from ..core.fleet import Fleet
 from ..core.protocol import Category
 from .ids import device_identifier, device_path, site_identifier
 from .pacing import Guard, Slices
+from .readers import Dispatch
 
 
 class Pages:
@@ -29,14 +29,7 @@ class Pages:
 
     handles: Final = (ChangeKind.DESCRIBED, ChangeKind.MOVED, ChangeKind.REMOVED, ChangeKind.REPLACED)
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        entry_id: str,
-        site_code: str,
-        fleet: Fleet,
-        dispatch: Callable[[Sequence[Change]], None],
-    ) -> None:
+    def __init__(self, hass: HomeAssistant, entry_id: str, site_code: str, fleet: Fleet, dispatch: Dispatch) -> None:
         """Write nothing yet; `dispatch` receives the changes of devices whose page was disabled or deleted."""
         self._hass = hass
         self._registry = dr.async_get(hass)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ..core.device import Change, ChangeKind
 from .pacing import Guard
+
+type Dispatch = Callable[[Sequence[Change]], None]
 
 
 class Reader(Protocol):

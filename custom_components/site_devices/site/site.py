@@ -1,8 +1,8 @@
 """Site: one loaded config entry. It connects the modules of `core` and `site`, and decides nothing itself.
 
 In: MQTT messages through `subscription`, which `protocol` parses and `fleet` applies; overdue deadlines from `watch`;
-new data points from `data`; actions of the user from the top level. Out: every resulting `Change` goes to each of
-`_readers`, in that order.
+new data points from `data`; actions of the user from the top level. Out: every resulting `Change`, to those of
+`_readers` that handle its kind.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Site:
         self.counts = SiteCounts(hass.loop, fleet, self.listeners.async_site_changed)
         self.pages = Pages(hass, entry.entry_id, self.code, fleet, self._dispatch)
         self.arrivals = Arrivals(hass.loop, fleet, self.pages)
-        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, lambda change: self._dispatch((change,)))
+        self.data = DataEntities(hass, entry.entry_id, self.code, fleet, self._dispatch)
         self.data.async_apply_options(options)
         self._store = SiteStore(hass, entry.entry_id, self.code, fleet, lambda: self.monitoring)
         self.digest = Digest(hass.loop, self.code, fleet, self.pages.identity, on_told=self._store.async_schedule_save)

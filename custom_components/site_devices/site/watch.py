@@ -15,7 +15,7 @@ timer nobody would be called offline again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 import logging
 from typing import Final
@@ -26,6 +26,7 @@ from ..core.device import Change, ChangeKind
 from ..core.fleet import Fleet
 from ..core.link import SILENT, Ask, Link
 from .pacing import Guard, Slices, Timer
+from .readers import Dispatch
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Watch:
         fleet: Fleet,
         *,
         send_echo: Callable[[int], None],
-        dispatch: Callable[[Sequence[Change]], None],
+        dispatch: Dispatch,
     ) -> None:
         """Start unarmed; `send_echo` publishes an echo with a number, `dispatch` receives the changes."""
         self.link = Link()
